@@ -1,0 +1,272 @@
+package server
+
+import (
+	"math/bits"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/moldau/moldau/clock"
+)
+
+const (
+	// frameChunkBytes is what a frame gets before any of it has arrived.
+	frameChunkBytes = 16 << 10
+	// frameTrustBytesMax bounds what a connection that has completed frames
+	// of that size gets at once.
+	frameTrustBytesMax = 4 << 20
+	// smallFrameBytesMax: frames up to this declared length may use the
+	// budget's reserve, so that giant ones never keep them waiting.
+	smallFrameBytesMax = 2 << 20
+	// reserveShare of the budget is kept for small frames (one part in so many).
+	reserveShare = 4
+	// pooledBytesMax bounds the memory kept for reuse.
+	pooledBytesMax = 32 << 20
+	// Buffers of the size classes 1<<classBitsMin … 1<<classBitsMax are reused.
+	classBitsMin = 11
+	classBitsMax = 22
+
+	janitorEvery = 250 * time.Millisecond
+	// stalledAfter: a frame of which nothing arrived for so long may be evicted
+	// while others wait for memory.
+	stalledAfter = time.Second
+	// starvedAfter: when waiters got nothing for so long, the largest frame that
+	// itself waits for memory is evicted.
+	starvedAfter = 2 * time.Second
+)
+
+// Budget bounds the memory of all requests of a node, from their first byte
+// until the last part of them is written to a log. All methods may be called
+// concurrently.
+type Budget struct {
+	clock clock.Clock
+	max   int64
+
+	mu         sync.Mutex
+	used       int64
+	waiters    [2][]*budgetWaiter // small frames, large frames; first come, first served
+	incomplete map[*arrival]struct{}
+	lastGrant  clock.Mono
+	evicted    uint64
+
+	pool       [classBitsMax - classBitsMin + 1][][]byte
+	pooledSize int64
+}
+
+// arrival is a frame that has not fully arrived, as the janitor sees it.
+type arrival struct {
+	conn     *Conn
+	declared int64
+	held     int64        // bytes charged so far; guarded by Budget.mu
+	waiting  bool         // for memory; guarded by Budget.mu
+	progress atomic.Int64 // clock.Mono of the last bytes
+}
+
+type budgetWaiter struct {
+	arr   *arrival
+	n     int64
+	ready chan bool // true: charged; false: evicted or closed
+}
+
+// NewBudget returns a budget of maxBytes.
+func NewBudget(c clock.Clock, maxBytes int64) *Budget {
+	return &Budget{clock: c, max: maxBytes, incomplete: map[*arrival]struct{}{}}
+}
+
+// Used is the memory charged at the moment, in bytes.
+func (b *Budget) Used() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.used
+}
+
+// Evicted counts the frames that were evicted so far.
+func (b *Budget) Evicted() uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.evicted
+}
+
+// begin registers a frame that has begun to arrive.
+func (b *Budget) begin(a *arrival) {
+	a.progress.Store(int64(b.clock.Mono()))
+	b.mu.Lock()
+	b.incomplete[a] = struct{}{}
+	b.mu.Unlock()
+}
+
+// complete takes a off the list: it is whole, or its connection is gone.
+func (b *Budget) complete(a *arrival) {
+	b.mu.Lock()
+	delete(b.incomplete, a)
+	b.mu.Unlock()
+}
+
+// buffer charges and returns memory of at least n bytes (its cap is what is
+// charged), waiting for it if it must. It returns nil when the frame was evicted.
+func (b *Budget) buffer(a *arrival, n int) []byte {
+	size := classSize(n)
+	if !b.charge(a, int64(size)) {
+		return nil
+	}
+	if class, ok := classOf(size); ok {
+		b.mu.Lock()
+		if free := b.pool[class]; len(free) > 0 {
+			buf := free[len(free)-1]
+			free[len(free)-1] = nil
+			b.pool[class] = free[:len(free)-1]
+			b.pooledSize -= int64(cap(buf))
+			b.mu.Unlock()
+			return buf[:size]
+		}
+		b.mu.Unlock()
+	}
+	return make([]byte, size)
+}
+
+func (b *Budget) limit(declared int64) int64 {
+	if declared <= smallFrameBytesMax {
+		return b.max
+	}
+	return b.max - b.max/reserveShare
+}
+
+func (b *Budget) charge(a *arrival, n int64) bool {
+	b.mu.Lock()
+	queue := 0
+	if a.declared > smallFrameBytesMax {
+		queue = 1
+	}
+	if len(b.waiters[queue]) == 0 && b.fits(a, n) {
+		b.used += n
+		a.held += n
+		b.mu.Unlock()
+		return true
+	}
+	w := &budgetWaiter{arr: a, n: n, ready: make(chan bool, 1)}
+	if len(b.waiters[0])+len(b.waiters[1]) == 0 {
+		b.lastGrant = b.clock.Mono()
+	}
+	a.waiting = true
+	b.waiters[queue] = append(b.waiters[queue], w)
+	b.mu.Unlock()
+	return <-w.ready
+}
+
+// fits says whether n more bytes may be charged for a. One frame always fits
+// into an empty budget, whatever its size.
+func (b *Budget) fits(a *arrival, n int64) bool {
+	return b.used+n <= b.limit(a.declared) || b.used == a.held
+}
+
+// TakeBack ends the charge of a frame's memory and keeps it for reuse.
+func (b *Budget) TakeBack(buf []byte) {
+	buf = buf[:cap(buf)]
+	class, reusable := classOf(len(buf))
+	b.mu.Lock()
+	b.used -= int64(len(buf))
+	if reusable && b.pooledSize+int64(len(buf)) <= pooledBytesMax {
+		b.pool[class] = append(b.pool[class], buf)
+		b.pooledSize += int64(len(buf))
+	}
+	b.grant()
+	b.mu.Unlock()
+}
+
+// grant gives memory to those who wait for it, small frames first.
+func (b *Budget) grant() {
+	for q := range b.waiters {
+		for len(b.waiters[q]) > 0 {
+			w := b.waiters[q][0]
+			if !b.fits(w.arr, w.n) {
+				break
+			}
+			b.used += w.n
+			w.arr.held += w.n
+			w.arr.waiting = false
+			b.lastGrant = b.clock.Mono()
+			w.arr.progress.Store(int64(b.lastGrant))
+			b.waiters[q][0] = nil
+			b.waiters[q] = b.waiters[q][1:]
+			w.ready <- true
+		}
+	}
+}
+
+// abandon ends the wait of a frame whose connection is closing.
+func (b *Budget) abandon(a *arrival) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for q, waiters := range b.waiters {
+		for i, w := range waiters {
+			if w.arr == a {
+				b.waiters[q] = append(waiters[:i:i], waiters[i+1:]...)
+				w.ready <- false
+				return
+			}
+		}
+	}
+}
+
+// sweep evicts stalled frames while others wait for memory. The janitor calls
+// it every janitorEvery.
+func (b *Budget) sweep() {
+	b.mu.Lock()
+	if len(b.waiters[0])+len(b.waiters[1]) == 0 {
+		b.mu.Unlock()
+		return
+	}
+	now := b.clock.Mono()
+	var victims []*arrival
+	var largest *arrival
+	for a := range b.incomplete { //det:ok every stalled frame goes; ties of the largest do not matter
+		switch {
+		case !a.waiting && now.Sub(clock.Mono(a.progress.Load())) >= stalledAfter:
+			victims = append(victims, a)
+		case a.waiting && (largest == nil || a.held > largest.held):
+			largest = a
+		}
+	}
+	if len(victims) == 0 && largest != nil && now.Sub(b.lastGrant) >= starvedAfter {
+		victims = append(victims, largest)
+	}
+	b.evicted += uint64(len(victims))
+	b.mu.Unlock()
+	for _, a := range victims {
+		a.conn.evict(a)
+	}
+}
+
+// classOf is the index of the size class that holds exactly size bytes.
+func classOf(size int) (int, bool) {
+	if size&(size-1) != 0 || size < 1<<classBitsMin || size > 1<<classBitsMax {
+		return 0, false
+	}
+	return bits.Len(uint(size)) - 1 - classBitsMin, true
+}
+
+// classSize rounds n up to a size class, or to a whole MiB above the largest.
+func classSize(n int) int {
+	switch {
+	case n <= 1<<classBitsMin:
+		return 1 << classBitsMin
+	case n <= 1<<classBitsMax:
+		return 1 << bits.Len(uint(n-1))
+	}
+	const mib = 1 << 20
+	return (n + mib - 1) / mib * mib
+}
+
+// own ends an arrival: its frame is whole, and the charge moves to the frame.
+func (b *Budget) own(a *arrival) {
+	b.mu.Lock()
+	a.held = 0
+	b.mu.Unlock()
+}
+
+// disown takes n bytes off what an arrival holds, before they are taken back.
+func (b *Budget) disown(a *arrival, n int64) {
+	b.mu.Lock()
+	a.held -= n
+	b.mu.Unlock()
+}

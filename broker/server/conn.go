@@ -1,0 +1,406 @@
+package server
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"github.com/moldau/moldau/broker/buffer"
+	"github.com/moldau/moldau/clock"
+	"github.com/moldau/moldau/internal/yield"
+	"github.com/moldau/moldau/net/transport"
+)
+
+const (
+	// readBufferBytes is read ahead of the frame that is parsed.
+	readBufferBytes = 2 << 10
+	// pipelineLenMax bounds the Produce requests of a connection that are not answered yet.
+	pipelineLenMax = 64
+)
+
+// Conn is a client's connection.
+type Conn struct {
+	// Listener it came in by.
+	Listener *Listener
+	// Host is the client's address without the port.
+	Host string
+	// State is the handler's own, touched only on the reader's goroutine.
+	State any
+
+	srv *Server
+	tc  transport.Conn
+	id  uint64
+
+	in      []byte // bytes read ahead: in[inFrom:]
+	inFrom  int
+	readBuf []byte
+	trusted int // largest frame completed, up to frameTrustBytesMax
+	arr     arrival
+	out     []byte // encoding buffer of whoever writes
+
+	mu       sync.Mutex
+	ring     []*Slot // reserved, not written yet; in request order
+	drained  sync.Cond
+	wake     chan struct{}
+	writing  bool // the writer goroutine runs
+	ended    bool // nothing more is reserved or written
+	failed   bool
+	evicted  bool
+	finished chan struct{} // closed when the writer goroutine ended
+
+	gone   atomic.Bool
+	closed chan struct{}
+
+	idleSet clock.Mono // when the idle timeout was last renewed
+}
+
+// Closed is closed when the connection is. A handler that waits on the
+// reader's goroutine waits on this too.
+func (c *Conn) Closed() <-chan struct{} { return c.closed }
+
+// Slot is the place of one answer in the connection's order.
+type Slot struct {
+	conn *Conn
+	ans  answer
+	done bool
+}
+
+// Slot reserves the place of this request's answer, to be completed later
+// from any goroutine. It is for Produce only, and called on the reader's goroutine.
+func (r *Request) Slot() *Slot {
+	c := r.Conn
+	s := &Slot{conn: c, ans: r.answer(nil)}
+	c.mu.Lock()
+	c.ring = append(c.ring, s)
+	if !c.writing {
+		c.writing = true
+		c.wake = make(chan struct{}, 1)
+		c.finished = make(chan struct{})
+		c.srv.wg.Add(1)
+		go c.writeLoop()
+	}
+	c.mu.Unlock()
+	return s
+}
+
+// Complete gives the answer; nil stands for none (acks=0). It never waits.
+func (s *Slot) Complete(body Body) { s.complete(body, false) }
+
+// Disconnect closes the connection in place of the answer.
+func (s *Slot) Disconnect() { s.complete(nil, true) }
+
+func (s *Slot) complete(body Body, disconnect bool) {
+	yield.Point()
+	c := s.conn
+	c.mu.Lock()
+	s.ans.body, s.ans.disconnect, s.done = body, disconnect, true
+	head := len(c.ring) > 0 && c.ring[0].done
+	c.mu.Unlock()
+	if head {
+		select {
+		case c.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// serve is the reader's goroutine.
+func (c *Conn) serve() {
+	defer c.srv.wg.Done()
+	err := c.readLoop()
+	c.end()
+	c.srv.forget(c, err)
+}
+
+func (c *Conn) readLoop() error {
+	for {
+		frame, err := c.readFrame()
+		if err != nil {
+			return err
+		}
+		err = c.serveFrame(frame)
+		frame.Release()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (c *Conn) serveFrame(frame *buffer.Frame) error {
+	req := Request{Conn: c, Frame: frame}
+	if err := c.srv.keys.parseHeader(frame.Bytes(), &req); err != nil {
+		return err
+	}
+	if err := c.admit(req.Key == keyProduce); err != nil {
+		return err
+	}
+	start := c.srv.cfg.Clock.Mono()
+	body, later, err := c.Listener.handler.Serve(&req)
+	c.srv.stats.request(req.Key, req.Version, len(frame.Bytes()), c.srv.cfg.Clock.Mono().Sub(start))
+	if err != nil || later {
+		return err
+	}
+	if err := c.admit(false); err != nil {
+		return err
+	}
+	if body == nil {
+		return nil
+	}
+	return c.write(req.answer(body))
+}
+
+// admit waits until the ring has room for one more Produce, or is empty.
+func (c *Conn) admit(pipelined bool) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	room := 0
+	if pipelined {
+		room = pipelineLenMax - 1
+	}
+	for len(c.ring) > room && !c.failed {
+		c.drained.Wait()
+	}
+	if c.failed {
+		return transport.ErrClosed
+	}
+	return nil
+}
+
+// write sends one answer from the reader's goroutine; the ring is empty.
+func (c *Conn) write(a answer) (err error) {
+	var sent int64
+	if s, ok := a.body.(Streamed); ok {
+		c.out, sent, err = sendStreamed(c.tc, a, s, c.out)
+	} else {
+		c.out = a.appendFrame(c.out[:0])
+		sent = int64(len(c.out))
+		_, err = c.tc.Write(c.out)
+	}
+	c.srv.stats.bytesOut.Add(uint64(sent))
+	c.trimOut()
+	return err
+}
+
+func (c *Conn) trimOut() {
+	if cap(c.out) > answerBufferBytesMax {
+		c.out = nil
+	}
+}
+
+// writeLoop is the writer's goroutine: it sends what is complete at the
+// ring's head, as much as there is, in one write.
+func (c *Conn) writeLoop() {
+	defer c.srv.wg.Done()
+	defer close(c.finished)
+	var batch []*Slot
+	for range c.wake {
+		c.mu.Lock()
+		n := 0
+		for n < len(c.ring) && c.ring[n].done {
+			n++
+		}
+		batch = append(batch[:0], c.ring[:n]...)
+		ended := c.ended
+		c.mu.Unlock()
+		if ended {
+			return
+		}
+		if n == 0 {
+			continue
+		}
+		err := c.writeBatch(batch)
+		c.mu.Lock()
+		left := copy(c.ring, c.ring[n:])
+		clear(c.ring[left:])
+		c.ring = c.ring[:left]
+		more := left > 0 && c.ring[0].done
+		c.failed = c.failed || err != nil
+		c.mu.Unlock()
+		c.drained.Broadcast()
+		clear(batch)
+		if err != nil {
+			c.close()
+			return
+		}
+		if more {
+			select {
+			case c.wake <- struct{}{}:
+			default:
+			}
+		}
+	}
+}
+
+func (c *Conn) writeBatch(batch []*Slot) error {
+	c.out = c.out[:0]
+	for _, s := range batch {
+		if s.ans.disconnect {
+			return errDisconnect
+		}
+		if s.ans.body != nil {
+			c.out = s.ans.appendFrame(c.out)
+		}
+	}
+	if len(c.out) == 0 {
+		return nil
+	}
+	n, err := c.tc.Write(c.out)
+	c.srv.stats.bytesOut.Add(uint64(n))
+	c.trimOut()
+	return err
+}
+
+var errDisconnect = errors.New("connection closed in place of an answer")
+
+// end stops the writer and forgets the slots that are still open: their
+// completions find a connection that is gone.
+func (c *Conn) end() {
+	c.close()
+	c.mu.Lock()
+	c.ended, c.failed = true, true
+	writing := c.writing
+	c.mu.Unlock()
+	if writing {
+		select {
+		case c.wake <- struct{}{}:
+		default:
+		}
+		<-c.finished
+	}
+}
+
+// close ends the stream; the reader then ends the rest. Any goroutine may call it.
+func (c *Conn) close() {
+	if !c.gone.CompareAndSwap(false, true) {
+		return
+	}
+	_ = c.tc.Close() // the peer learns by the closed stream; nothing was promised
+	close(c.closed)
+	c.srv.budget.abandon(&c.arr)
+	c.mu.Lock()
+	c.failed = true
+	c.mu.Unlock()
+	c.drained.Broadcast()
+}
+
+// evict closes the connection because its frame holds memory that others wait for.
+func (c *Conn) evict(a *arrival) {
+	c.mu.Lock()
+	c.evicted = true
+	c.mu.Unlock()
+	c.close()
+}
+
+// errFrame says what is wrong with a frame's length.
+type errFrame struct{ text string }
+
+func (e errFrame) Error() string { return e.text }
+
+// readFrame reads the next frame without its length field.
+func (c *Conn) readFrame() (*buffer.Frame, error) {
+	if err := c.renewIdle(); err != nil {
+		return nil, err
+	}
+	if err := c.fill(4); err != nil {
+		return nil, err
+	}
+	declared := int64(int32(binary.BigEndian.Uint32(c.in[c.inFrom:])))
+	if declared < 0 || declared > int64(c.srv.cfg.MaxFrameBytes) {
+		return nil, errFrame{fmt.Sprintf("frame length %d is not within 0 and socket.request.max.bytes=%d", declared, c.srv.cfg.MaxFrameBytes)}
+	}
+	c.inFrom += 4
+	c.srv.stats.bytesIn.Add(uint64(declared) + 4)
+	return c.readBody(int(declared))
+}
+
+// idleRenewals of the idle timeout are made within it, not one for each read.
+const idleRenewals = 8
+
+func (c *Conn) renewIdle() error {
+	limit := c.srv.cfg.IdleTimeout
+	if limit <= 0 {
+		return nil
+	}
+	now := c.srv.cfg.Clock.Mono()
+	if c.idleSet != 0 && now.Sub(c.idleSet) < limit/idleRenewals {
+		return nil
+	}
+	c.idleSet = now
+	return c.tc.SetReadTimeout(limit)
+}
+
+// fill reads until n bytes lie ahead; n is at most readBufferBytes.
+func (c *Conn) fill(n int) error {
+	for len(c.in)-c.inFrom < n {
+		if c.readBuf == nil {
+			c.readBuf = make([]byte, readBufferBytes)
+		}
+		if c.inFrom > 0 || c.in == nil {
+			c.in = append(c.readBuf[:0], c.in[c.inFrom:]...)
+			c.inFrom = 0
+		}
+		k, err := c.tc.Read(c.readBuf[len(c.in):])
+		c.in = c.readBuf[:len(c.in)+k]
+		if err != nil && len(c.in)-c.inFrom < n {
+			if err == io.EOF && len(c.in) > c.inFrom {
+				err = io.ErrUnexpectedEOF
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// readBody reads the declared bytes into memory that grows as they arrive.
+func (c *Conn) readBody(declared int) (*buffer.Frame, error) {
+	budget := c.srv.budget
+	a := &c.arr
+	a.conn, a.declared = c, int64(declared)
+	have := len(c.in) - c.inFrom
+	whole := have >= declared
+	if !whole {
+		budget.begin(a)
+		defer budget.complete(a)
+	}
+	buf := budget.buffer(a, min(declared, max(frameChunkBytes, c.trusted, have)))
+	if buf == nil {
+		return nil, errEvicted
+	}
+	n := copy(buf, c.in[c.inFrom:min(len(c.in), c.inFrom+declared)])
+	c.inFrom += n
+	for n < declared {
+		if n == len(buf) {
+			grown := budget.buffer(a, min(declared, 2*len(buf)))
+			if grown == nil {
+				c.giveBack(a, buf)
+				return nil, errEvicted
+			}
+			copy(grown, buf[:n])
+			c.giveBack(a, buf)
+			buf = grown
+		}
+		k, err := c.tc.Read(buf[n:min(len(buf), declared)])
+		n += k
+		a.progress.Store(int64(c.srv.cfg.Clock.Mono()))
+		if err != nil && n < declared {
+			c.giveBack(a, buf)
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return nil, err
+		}
+	}
+	budget.own(a)
+	c.trusted = max(c.trusted, min(declared, frameTrustBytesMax))
+	return buffer.NewFrame(buf[:declared], budget), nil
+}
+
+func (c *Conn) giveBack(a *arrival, buf []byte) {
+	c.srv.budget.disown(a, int64(cap(buf)))
+	c.srv.budget.TakeBack(buf)
+}
+
+var errEvicted = errors.New("request evicted: it stopped arriving while others waited for memory")

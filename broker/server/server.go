@@ -1,0 +1,283 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/moldau/moldau/broker/event"
+	"github.com/moldau/moldau/clock"
+	"github.com/moldau/moldau/net/transport"
+)
+
+// Handler serves the requests of a listener.
+type Handler interface {
+	// Serve answers one request on the connection's goroutine. later says that
+	// the answer comes through the request's Slot; else body is sent, or nothing
+	// if it is nil. An error closes the connection.
+	Serve(req *Request) (body Body, later bool, err error)
+	// Gone is called once when the connection has ended.
+	Gone(c *Conn)
+}
+
+// Sniffer may take over a connection whose first four bytes, read as an
+// int32, are below zero: no Kafka frame begins so. The bytes are passed on.
+type Sniffer interface {
+	Take(tc transport.Conn, first []byte)
+}
+
+// Config of a Server. Clock, Events and Budget must be set.
+type Config struct {
+	Clock  clock.Clock
+	Events event.Sink
+	Budget *Budget
+	// MaxFrameBytes is socket.request.max.bytes.
+	MaxFrameBytes int
+	// MaxConnections and MaxConnectionsPerHost bound what is accepted; beyond
+	// it a connection is closed at once. Zero means no bound.
+	MaxConnections        int
+	MaxConnectionsPerHost int
+	// IdleTimeout closes connections on which nothing arrived for so long; zero: never.
+	IdleTimeout time.Duration
+}
+
+// Server serves connections. Make it with New.
+type Server struct {
+	cfg    Config
+	keys   *keyTable
+	budget *Budget
+	stats  counters
+
+	mu     sync.Mutex
+	conns  map[uint64]*Conn
+	hosts  map[string]int
+	nextID uint64
+	lists  []*Listener
+	closed bool
+	stop   chan struct{}
+	wg     sync.WaitGroup
+}
+
+// Listener is one of a server's listeners.
+type Listener struct {
+	// Name is the listener's name, as in `listeners`.
+	Name    string
+	ln      transport.Listener
+	handler Handler
+	sniffer Sniffer
+}
+
+// Addr is the address listened on, with the real port.
+func (l *Listener) Addr() string { return l.ln.Addr() }
+
+// New returns a server without listeners and starts its janitor.
+func New(cfg Config) *Server {
+	s := &Server{
+		cfg: cfg, keys: newKeyTable(), budget: cfg.Budget,
+		conns: map[uint64]*Conn{}, hosts: map[string]int{}, stop: make(chan struct{}),
+	}
+	s.wg.Add(1)
+	go s.janitor()
+	return s
+}
+
+func (s *Server) janitor() {
+	defer s.wg.Done()
+	for s.cfg.Clock.Sleep(janitorEvery, s.stop) {
+		s.budget.sweep()
+	}
+}
+
+// Serve accepts connections of ln for handler until Close. sniffer may be nil.
+func (s *Server) Serve(name string, ln transport.Listener, handler Handler, sniffer Sniffer) *Listener {
+	l := &Listener{Name: name, ln: ln, handler: handler, sniffer: sniffer}
+	s.mu.Lock()
+	s.lists = append(s.lists, l)
+	s.wg.Add(1)
+	s.mu.Unlock()
+	go s.acceptLoop(l)
+	return l
+}
+
+// acceptPause is waited after a failed accept (no descriptors left, for example).
+const acceptPause = 20 * time.Millisecond
+
+func (s *Server) acceptLoop(l *Listener) {
+	defer s.wg.Done()
+	for {
+		tc, err := l.ln.Accept()
+		if errors.Is(err, transport.ErrClosed) {
+			return
+		}
+		if err != nil {
+			s.cfg.Events.Emit(AcceptFailed{Listener: l.Name, Err: err})
+			if !s.cfg.Clock.Sleep(acceptPause, s.stop) {
+				return
+			}
+			continue
+		}
+		s.admit(l, tc)
+	}
+}
+
+func (s *Server) admit(l *Listener, tc transport.Conn) {
+	host := hostOf(tc.RemoteAddr())
+	c := &Conn{Listener: l, Host: host, srv: s, tc: tc, closed: make(chan struct{})}
+	c.drained.L = &c.mu
+	s.mu.Lock()
+	over := s.closed ||
+		s.cfg.MaxConnections > 0 && len(s.conns) >= s.cfg.MaxConnections ||
+		s.cfg.MaxConnectionsPerHost > 0 && s.hosts[host] >= s.cfg.MaxConnectionsPerHost
+	if over {
+		s.mu.Unlock()
+		s.stats.refused.Add(1)
+		_ = tc.Close() // refused: nothing was promised
+		return
+	}
+	s.nextID++
+	c.id = s.nextID
+	s.conns[c.id] = c
+	s.hosts[host]++
+	s.wg.Add(1)
+	s.mu.Unlock()
+	s.stats.accepted.Add(1)
+	s.stats.connections.Add(1)
+	go s.start(c)
+}
+
+// start looks at the first bytes where a sniffer wants to, then serves.
+func (s *Server) start(c *Conn) {
+	if c.Listener.sniffer != nil {
+		if err := c.fill(4); err != nil {
+			c.end()
+			s.forget(c, err)
+			s.wg.Done()
+			return
+		}
+		if c.in[0]&0x80 != 0 {
+			s.drop(c)
+			s.wg.Done()
+			c.Listener.sniffer.Take(c.tc, c.in[c.inFrom:])
+			return
+		}
+	}
+	c.serve()
+}
+
+// drop takes a connection off the books.
+func (s *Server) drop(c *Conn) {
+	s.mu.Lock()
+	delete(s.conns, c.id)
+	if s.hosts[c.Host]--; s.hosts[c.Host] <= 0 {
+		delete(s.hosts, c.Host)
+	}
+	s.mu.Unlock()
+	s.stats.connections.Add(-1)
+}
+
+func (s *Server) forget(c *Conn, err error) {
+	s.drop(c)
+	c.Listener.handler.Gone(c)
+	c.mu.Lock()
+	evicted := c.evicted
+	c.mu.Unlock()
+	var header headerError
+	var frame errFrame
+	var refused Refused
+	switch {
+	case evicted:
+		err = errEvicted
+	case errors.As(err, &header), errors.As(err, &frame), errors.As(err, &refused):
+	default:
+		return // an ordinary end
+	}
+	s.stats.refused.Add(1)
+	s.cfg.Events.Emit(ConnectionRefused{Listener: c.Listener.Name, Host: c.Host, Err: err})
+}
+
+// Refused is a Handler's error for a request that is not served; it is
+// reported with its text, once for the connection that it closes.
+type Refused struct{ Text string }
+
+func (e Refused) Error() string { return e.Text }
+
+// StopAccepting closes the listeners; connections go on.
+func (s *Server) StopAccepting() error {
+	s.mu.Lock()
+	lists := s.lists
+	s.mu.Unlock()
+	var err error
+	for _, l := range lists {
+		if e := l.ln.Close(); e != nil && !errors.Is(e, transport.ErrClosed) {
+			err = errors.Join(err, fmt.Errorf("listener %s: %w", l.Name, e))
+		}
+	}
+	return err
+}
+
+// Close ends listeners and connections and waits for their goroutines. The
+// handler must have answered, or failed, what it was given.
+func (s *Server) Close() error {
+	err := s.StopAccepting()
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return err
+	}
+	s.closed = true
+	open := make([]*Conn, 0, len(s.conns))
+	for _, c := range s.conns { //det:ok all are closed
+		open = append(open, c)
+	}
+	s.mu.Unlock()
+	close(s.stop)
+	for _, c := range open {
+		c.close()
+	}
+	s.wg.Wait()
+	return err
+}
+
+func hostOf(addr string) string {
+	if ap, err := netip.ParseAddrPort(addr); err == nil {
+		return ap.Addr().Unmap().String()
+	}
+	return addr
+}
+
+// AcceptFailed reports a listener that could not accept.
+type AcceptFailed struct {
+	Listener string
+	Err      error
+}
+
+// Kind names the event.
+func (AcceptFailed) Kind() string { return "accept-failed" }
+
+// Level is Warn.
+func (AcceptFailed) Level() slog.Level { return slog.LevelWarn }
+
+// Attrs are listener and error.
+func (e AcceptFailed) Attrs() []slog.Attr {
+	return []slog.Attr{slog.String("listener", e.Listener), slog.Any("error", e.Err)}
+}
+
+// ConnectionRefused reports a connection closed for what it sent.
+type ConnectionRefused struct {
+	Listener, Host string
+	Err            error
+}
+
+// Kind names the event.
+func (ConnectionRefused) Kind() string { return "connection-refused" }
+
+// Level is Info: what strangers send is no fault of the node.
+func (ConnectionRefused) Level() slog.Level { return slog.LevelInfo }
+
+// Attrs are listener, host and reason.
+func (e ConnectionRefused) Attrs() []slog.Attr {
+	return []slog.Attr{slog.String("listener", e.Listener), slog.String("host", e.Host), slog.Any("reason", e.Err)}
+}
