@@ -1,0 +1,22 @@
+// Package quorum is the controller role of a node: it runs raft and the pure
+// controller machine on one loop with one inbox, answers the requests of the
+// controller listener, and serves the committed metadata log to observers.
+//
+// It is not the machine (package controller decides), not the log (package
+// raftmeta stores), and not the listener (package server frames requests and
+// calls Dispatch).
+//
+//	Dispatch ─ inbox ─┬─ machine.Handle ─ records ─ raft ─ FSM ─ image published
+//	                  │                                     │
+//	       answers ◄──┴──────── commit ◄───── inbox ◄───────┘
+//
+// The loop owns the machine, the proposals that wait for their commit, the
+// parked fetches and the observers. Invariants:
+//   - A reply that depends on records is given after their commit and after
+//     the image that contains them is published.
+//   - Proposals are in flight side by side; they commit in the order in which
+//     they were decided, or the office is lost with all of them.
+//   - Losing office drops the speculative image; what waited is answered
+//     NOT_CONTROLLER, and may have been committed all the same.
+//   - Observers see committed records only.
+package quorum
