@@ -1,0 +1,187 @@
+package replica
+
+import (
+	"github.com/moldau/moldau/broker/buffer"
+	"github.com/moldau/moldau/broker/event"
+	"github.com/moldau/moldau/broker/kafka"
+	"github.com/moldau/moldau/broker/seglog"
+	"github.com/moldau/moldau/clock"
+)
+
+// Config is what a replica is made with. SetConfig changes the topic's part.
+type Config struct {
+	ID         kafka.TopicPartition
+	Topic      string
+	NodeID     int32
+	Log        seglog.Config
+	Durability kafka.Durability
+	MinISR     int // min.insync.replicas
+}
+
+// Times is one reading of both clocks.
+type Times struct {
+	Wall int64 // ms since the epoch
+	Mono clock.Mono
+}
+
+// Role is what a metadata image says of the partition.
+type Role struct {
+	Leader         int32 // -1 for none
+	LeaderEpoch    int32
+	PartitionEpoch int32
+	ISR            []int32
+	Replicas       []int32
+	MinISR         int // from the same image as ISR (rule L3)
+}
+
+// NoEpoch stands for a request's missing leader epoch.
+const NoEpoch int32 = -1
+
+// Acks as the protocol has them.
+const (
+	AcksNone   int8 = 0
+	AcksLeader int8 = 1
+	AcksAll    int8 = -1
+)
+
+// Produce is one validated batch for this partition.
+type Produce struct {
+	Batch seglog.Batch
+	Data  buffer.Slice // the batch's bytes; base offset and leader epoch are patched in place
+	Acks  int8
+	Token uint64 // comes back in the Ack
+	// LeaderEpoch is the epoch that the writer believes in, NoEpoch for
+	// clients. A coordinator names the one it was loaded under.
+	LeaderEpoch int32
+	// Coordinator marks a batch that the broker made itself: no sequence check.
+	Coordinator bool
+}
+
+// Ack ends a Produce or a DeleteRecords. One of acks=0 gets an Ack only when
+// it failed, so that the connection can be closed, as Kafka does.
+type Ack struct {
+	Token         uint64
+	Code          kafka.ErrorCode
+	Message       string // for people, when Code is an error
+	BaseOffset    int64  // -1 on errors
+	LastOffset    int64  // -1 on errors
+	LogAppendTime int64  // ms, -1 unless the topic's timestamps are of append (or the batch a duplicate)
+	LogStart      int64  // for DeleteRecords: the low watermark
+}
+
+// Ready is what a step wants done. The caller keeps one, passes it in, carries
+// its content out in order and calls Reset.
+type Ready struct {
+	Ops    []seglog.Op
+	Acks   []Ack
+	Events []event.Event
+	// Advanced: high watermark, LEO, log start or role moved, so that waiting
+	// fetches have to look again.
+	Advanced bool
+}
+
+// Reset empties r and keeps its memory.
+func (r *Ready) Reset() {
+	clear(r.Ops)
+	clear(r.Acks)
+	clear(r.Events)
+	r.Ops, r.Acks, r.Events, r.Advanced = r.Ops[:0], r.Acks[:0], r.Events[:0], false
+}
+
+// Fetch asks for records.
+type Fetch struct {
+	Offset             int64
+	CurrentLeaderEpoch int32 // NoEpoch for none (KIP-320)
+	LastFetchedEpoch   int32 // NoEpoch for none (KIP-595)
+	MaxBytes           int
+	AtLeastOne         bool // one batch may exceed MaxBytes
+	ReadCommitted      bool
+	// LeaderOnly: the client knows no follower fetching (Fetch below version 11).
+	LeaderOnly bool
+}
+
+// FetchAnswer says what may be read now. It is valid in this turn; the I/O
+// side reads by Plan when Available is above 0.
+type FetchAnswer struct {
+	Code          kafka.ErrorCode
+	HighWatermark int64
+	// LastStable is the last stable offset, at most HighWatermark.
+	LastStable int64
+	LogStart   int64
+	// Diverging is set (Epoch >= 0) when the fetcher's log left this one.
+	Diverging EpochEnd
+	// Available is the number of bytes that Plan covers without regard to
+	// MaxBytes, 0 when there is nothing to read. Exact for recent appends,
+	// else estimated, never 0 for something.
+	Available int64
+	Plan      seglog.ReadPlan
+	// Aborted: transactions of the log may have been aborted; a read_committed
+	// fetch collects them from the transaction indexes.
+	Aborted bool
+}
+
+// EpochEnd is an answer to OffsetForLeaderEpoch.
+type EpochEnd struct {
+	Code   kafka.ErrorCode
+	Epoch  int32 // -1 undefined
+	Offset int64 // end offset, -1 undefined
+}
+
+// The special timestamps of ListOffsets.
+const (
+	TimestampLatest                = -1
+	TimestampEarliest              = -2
+	TimestampMax                   = -3
+	TimestampEarliestLocal         = -4
+	TimestampLatestTiered          = -5
+	TimestampEarliestPendingUpload = -6
+)
+
+// ListOffset asks for an offset by timestamp.
+type ListOffset struct {
+	Timestamp          int64 // ms, or one of the special ones
+	CurrentLeaderEpoch int32 // NoEpoch for none
+	ReadCommitted      bool
+	Debug              bool // replica id -2: any replica answers, up to its LEO
+}
+
+// ListOffsetAnswer is the answer, or the search that finds it.
+type ListOffsetAnswer struct {
+	Code        kafka.ErrorCode
+	Offset      int64 // -1 for none
+	Timestamp   int64 // -1 where the protocol says none
+	LeaderEpoch int32 // -1 for unknown
+	// Search is set when the I/O side has to look into segments.
+	Search *TimeSearch
+}
+
+// TimeSearch looks for the first record, in offset order, of at least
+// Timestamp, from From on, in the segment Segment or a later one, below UpTo.
+// If none is found the answer is offset -1, timestamp -1, code NotFound.
+type TimeSearch struct {
+	Timestamp int64
+	Segment   int64
+	From      int64
+	UpTo      int64
+	NotFound  kafka.ErrorCode
+}
+
+// Status is a snapshot of the replica for people, metrics and registration.
+type Status struct {
+	Leader         bool
+	LeaderEpoch    int32
+	PartitionEpoch int32
+	LogStart       int64
+	HighWatermark  int64
+	LastStable     int64
+	Durable        int64
+	LEO            int64
+	Next           int64
+	Segments       int
+	Bytes          int64
+	Producers      int
+	Waiting        int // acks not yet given
+	Offline        bool
+	Full           bool // refusing appends until space returns
+	Standing       seglog.Standing
+}
