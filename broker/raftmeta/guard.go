@@ -1,0 +1,65 @@
+package raftmeta
+
+import (
+	"sync"
+	"time"
+
+	"github.com/moldau/moldau/clock"
+)
+
+// Guard watches the store's calls: raft keeps its office while its disk
+// hangs, so somebody else must notice. It also carries the first failure.
+type Guard struct {
+	clock     clock.Clock
+	onFailure func(error)
+
+	mu      sync.Mutex
+	calls   int
+	since   clock.Mono // of the oldest call in a row of overlapping ones
+	failure error
+}
+
+func newGuard(c clock.Clock, onFailure func(error)) *Guard {
+	return &Guard{clock: c, onFailure: onFailure}
+}
+
+// enter marks the begin of a call; the result marks its end.
+func (g *Guard) enter() func() {
+	g.mu.Lock()
+	if g.calls == 0 {
+		g.since = g.clock.Mono()
+	}
+	g.calls++
+	g.mu.Unlock()
+	return g.exit
+}
+
+func (g *Guard) exit() {
+	g.mu.Lock()
+	g.calls--
+	g.since = g.clock.Mono()
+	g.mu.Unlock()
+}
+
+// Busy is how long a call of the store has been running, 0 when none is.
+func (g *Guard) Busy() time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.calls == 0 {
+		return 0
+	}
+	return g.clock.Mono().Sub(g.since)
+}
+
+// failed reports the store's failure, the first one only.
+func (g *Guard) failed(err error) {
+	g.mu.Lock()
+	first := g.failure == nil
+	if first {
+		g.failure = err
+	}
+	g.mu.Unlock()
+	if first && g.onFailure != nil {
+		g.onFailure(err)
+	}
+}

@@ -1,0 +1,96 @@
+package raftmeta
+
+import (
+	"fmt"
+)
+
+// DeleteRange deletes the entries from low to high, both included, which lie
+// at one end of the log. Entries deleted from the front leave the file with
+// their whole segment; after a restart those that share a segment with kept
+// ones are there again, which raft's snapshot makes harmless.
+func (s *LogStore) DeleteRange(low, high uint64) error {
+	defer s.guard.enter()()
+	s.write.Lock()
+	defer s.write.Unlock()
+	if err := s.failure(); err != nil {
+		return err
+	}
+	first, _ := s.FirstIndex()
+	last, _ := s.LastIndex()
+	if first == 0 || low > high || high < first || low > last {
+		return nil
+	}
+	low, high = max(low, first), min(high, last)
+	var err error
+	switch {
+	case low == first && high == last:
+		err = s.deleteAll()
+	case low == first:
+		err = s.deleteFront(high + 1)
+	case high == last:
+		err = s.deleteBack(low)
+	default:
+		return fmt.Errorf("delete raft entries %d to %d: the log is %d to %d, no hole is allowed", low, high, first, last)
+	}
+	if err != nil {
+		return s.fail(err)
+	}
+	return nil
+}
+
+// deleteAll removes every segment, oldest first.
+func (s *LogStore) deleteAll() error {
+	for len(s.segments) > 0 {
+		if err := s.dropSegment(0); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	s.first = 0
+	s.mu.Unlock()
+	return nil
+}
+
+// deleteFront makes keep the first index.
+func (s *LogStore) deleteFront(keep uint64) error {
+	s.mu.Lock()
+	s.first = keep
+	s.mu.Unlock()
+	for len(s.segments) > 1 && s.segments[0].next() <= keep {
+		if err := s.dropSegment(0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deleteBack makes from-1 the last index.
+func (s *LogStore) deleteBack(from uint64) error {
+	for n := len(s.segments); n > 1 && s.segments[n-1].first >= from; n = len(s.segments) {
+		if err := s.dropSegment(n - 1); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seg := s.segments[len(s.segments)-1]
+	i := from - seg.first
+	if i >= uint64(len(seg.entries)) {
+		return nil
+	}
+	end := seg.entries[i].offset
+	seg.entries = seg.entries[:i]
+	return seg.cut(end)
+}
+
+// dropSegment removes segment i, durably.
+func (s *LogStore) dropSegment(i int) error {
+	s.mu.Lock()
+	seg := s.segments[i]
+	s.segments = append(s.segments[:i:i], s.segments[i+1:]...)
+	s.mu.Unlock()
+	if err := seg.file.Close(); err != nil {
+		return fmt.Errorf("close segment of raft log: %w", err)
+	}
+	return s.unlink(seg.file.Name())
+}

@@ -1,0 +1,121 @@
+package raftmeta
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/moldau/moldau/disk/vfs"
+)
+
+// snapshotSink writes a snapshot into a temporary file; Close makes it the
+// newest one.
+type snapshotSink struct {
+	store  *SnapshotStore
+	meta   snapMeta
+	prefix []byte
+	id     SnapshotID
+	file   vfs.File
+	off    int64
+	done   bool
+}
+
+var _ raft.SnapshotSink = (*snapshotSink)(nil)
+
+// Create begins a snapshot. Its name comes with the first bytes written.
+func (s *SnapshotStore) Create(_ raft.SnapshotVersion, index, term uint64, configuration raft.Configuration,
+	configurationIndex uint64, _ raft.Transport) (raft.SnapshotSink, error) {
+	f, err := s.fsys.Create(s.dir + "/" + snapshotTmpName)
+	if err != nil {
+		return nil, fmt.Errorf("create snapshot: %w", err)
+	}
+	return &snapshotSink{store: s, file: f, meta: snapMeta{
+		Index: index, Term: term, ConfigurationIndex: configurationIndex, Servers: serversOf(configuration),
+	}}, nil
+}
+
+// ID is the snapshot's name, known after its first bytes.
+func (k *snapshotSink) ID() string { return k.id.String() }
+
+func (k *snapshotSink) Write(p []byte) (int, error) {
+	total := len(p)
+	if need := snapPrefixLen - len(k.prefix); need > 0 {
+		n := min(need, len(p))
+		k.prefix = append(k.prefix, p[:n]...)
+		p = p[n:]
+		if n < need {
+			return total, nil
+		}
+		var err error
+		if k.id, err = ParseSnapshotPrefix(k.prefix); err != nil {
+			return 0, err
+		}
+	}
+	if len(p) > 0 {
+		n, err := k.file.WriteAt(p, k.off)
+		k.off += int64(n)
+		if err != nil {
+			return 0, fmt.Errorf("write snapshot: %w", err)
+		}
+	}
+	return total, nil
+}
+
+// Cancel drops the snapshot.
+func (k *snapshotSink) Cancel() error {
+	if k.done {
+		return nil
+	}
+	k.done = true
+	return errors.Join(k.file.Close(), k.store.fsys.Remove(k.store.dir+"/"+snapshotTmpName))
+}
+
+// Close makes the snapshot durable and the newest, and removes the older.
+func (k *snapshotSink) Close() error {
+	if k.done {
+		return nil
+	}
+	if len(k.prefix) < snapPrefixLen {
+		return errors.Join(fmt.Errorf("close snapshot: it was never named: %w", ErrDamaged), k.Cancel())
+	}
+	defer k.store.guard.enter()()
+	if err := k.publish(); err != nil {
+		return errors.Join(err, k.Cancel())
+	}
+	return nil
+}
+
+// publish writes in the order that recovery relies on: contents, meta file,
+// checkpoint's name; only then are older snapshots removed.
+func (k *snapshotSink) publish() error {
+	s := k.store
+	// Promise (raft): the log is cut behind the snapshot, so its contents are durable.
+	if err := k.file.Sync(); err != nil {
+		return fmt.Errorf("sync snapshot %s: %w", k.id, err)
+	}
+	meta, err := k.meta.encode()
+	if err != nil {
+		return err
+	}
+	// Promise: no checkpoint of ours is without its meta file.
+	if err := vfs.ReplaceFile(s.fsys, s.dir, k.id.metaName(), meta); err != nil {
+		return fmt.Errorf("write meta of snapshot %s: %w", k.id, err)
+	}
+	if err := s.fsys.Rename(s.dir+"/"+snapshotTmpName, s.dir+"/"+k.id.FileName()); err != nil {
+		return fmt.Errorf("name snapshot %s: %w", k.id, err)
+	}
+	k.done = true
+	// Promise (raft): so is its name.
+	if err := errors.Join(s.fsys.SyncDir(s.dir), k.file.Close()); err != nil {
+		return fmt.Errorf("sync folder of snapshot %s: %w", k.id, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.latest = &storedSnapshot{id: k.id, meta: k.meta, size: k.off}
+	infos, err := s.fsys.List(s.dir)
+	if err != nil {
+		return fmt.Errorf("list snapshots: %w", err)
+	}
+	return s.removeAllBut(infos, true)
+}
