@@ -1,6 +1,9 @@
 package pmap
 
-import "slices"
+import (
+	"iter"
+	"slices"
+)
 
 // Editor makes the next version of a map. It begins as the version it was
 // made from, which stays as it is.
@@ -11,6 +14,14 @@ type Editor[K, V any] struct {
 
 // Edit begins a new version.
 func (m Map[K, V]) Edit() *Editor[K, V] { return &Editor[K, V]{m: m, owner: new(owner)} }
+
+// From yields the entries of the version under way at and above k; it must not
+// be changed meanwhile.
+func (e *Editor[K, V]) From(k K) iter.Seq2[K, V] { return e.m.From(k) }
+
+// All yields the entries of the version under way; it must not be changed
+// meanwhile.
+func (e *Editor[K, V]) All() iter.Seq2[K, V] { return e.m.All() }
 
 // Get returns the value at k in the version under way.
 func (e *Editor[K, V]) Get(k K) (V, bool) { return e.m.Get(k) }
