@@ -1,0 +1,85 @@
+package batch
+
+import (
+	"github.com/moldau/moldau/broker/kafka"
+)
+
+// finish patches or rewrites the batch that passed all checks.
+func (v *validation) finish() (Info, *Error) {
+	info := Info{MaxTimestampDelta: v.maxTimestampDelta, BodySize: len(v.body)}
+	stored := v.maxTimestamp
+	if v.policy.TimestampType == LogAppendTime {
+		stored, info.MaxTimestampDelta = v.now, 0
+	}
+	target := Compression{Codec: v.header.Codec()}
+	if v.policy.Recompress {
+		target = v.policy.Target
+	}
+	if target.Codec == v.header.Codec() && !v.renumber {
+		if limit := v.policy.MaxSegmentBytes; limit > 0 && len(v.raw) > limit {
+			return Info{}, tooLargeForSegment(len(v.raw), limit)
+		}
+		SetMaxTimestamp(v.raw, v.policy.TimestampType, stored)
+		info.Header = readHeader(v.raw)
+		return info, nil
+	}
+	out, err := v.rewrite(target, stored)
+	if err != nil {
+		return Info{}, err
+	}
+	info.Rewritten, info.Header = out, readHeader(out)
+	return info, nil
+}
+
+func tooLargeForSegment(size, limit int) *Error {
+	return refuse(kafka.ErrRecordListTooLarge, "record batch of %d bytes exceeds segment.bytes of %d", size, limit)
+}
+
+// rewrite encodes the batch anew with the target codec.
+func (v *validation) rewrite(target Compression, maxTimestamp int64) ([]byte, *Error) {
+	body := v.body
+	if v.renumber {
+		body = v.renumbered()
+	}
+	out := append(make([]byte, 0, HeaderSize+len(body)), v.raw[:HeaderSize]...)
+	out, err := v.codecs.AppendCompressed(out, body, target)
+	if err != nil {
+		return nil, refuseCause(kafka.ErrUnknownServerError, err)
+	}
+	switch {
+	case len(out) > v.policy.MaxMessageBytes:
+		return nil, tooLarge(len(out), v.policy.MaxMessageBytes)
+	case v.policy.MaxSegmentBytes > 0 && len(out) > v.policy.MaxSegmentBytes:
+		return nil, tooLargeForSegment(len(out), v.policy.MaxSegmentBytes)
+	}
+	h := v.header
+	h.Length = int32(len(out) - LogOverhead)
+	h.Attributes = (h.Attributes&attrKnown&^attrCodecMask | Attributes(target.Codec)).withTimestampType(v.policy.TimestampType)
+	h.MaxTimestamp = maxTimestamp
+	h.put(out)
+	h.CRC = checksum(out)
+	h.put(out)
+	return out, nil
+}
+
+// renumbered is the body with the offset deltas 0, 1, 2 …: some old clients
+// leave them unset, and offsets are the leader's to give.
+func (v *validation) renumbered() []byte {
+	out := make([]byte, 0, len(v.body)+int(v.header.Count)*varintLenMax)
+	at := 0
+	var f frame
+	for i := range v.header.Count {
+		if f.read(v.body, at) != nil { // scan has read them all
+			break
+		}
+		rest := v.body[f.keyAt:f.end]
+		size := 1 + varintLen(f.timestampDelta) + varintLen(int64(i)) + len(rest)
+		out = appendVarint(out, int64(size))
+		out = append(out, v.body[f.start])
+		out = appendVarint(out, f.timestampDelta)
+		out = appendVarint(out, int64(i))
+		out = append(out, rest...)
+		at = f.end
+	}
+	return out
+}
