@@ -1,0 +1,183 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Report is what Load has to say about properties that it accepted.
+type Report struct {
+	Ignored  []string // known settings without an effect yet, sorted
+	Unknown  []string // names that no setting has, sorted
+	Warnings []string // lines for the log; they name the above too
+}
+
+// Load checks the node's properties and makes its typed settings. Of a name
+// given twice the last counts, so that the command line may follow the file.
+// The error names everything that is wrong, joined by "; ".
+func Load(properties []Property) (*Broker, *Report, error) {
+	l := loader{static: Map{}, report: &Report{}}
+	l.take(properties)
+	b := &Broker{Static: l.static}
+	if len(l.problems) == 0 {
+		b.fill(b.Layers())
+		l.node(b)
+		l.relations(b)
+	}
+	l.protection(b)
+	if len(l.problems) > 0 {
+		return nil, l.report, errors.New(strings.Join(l.problems, "; "))
+	}
+	l.finish()
+	return b, l.report, nil
+}
+
+type loader struct {
+	static   Map // known settings
+	prefixed []Property
+	report   *Report
+	problems []string
+}
+
+func (l *loader) fail(format string, args ...any) {
+	l.problems = append(l.problems, fmt.Sprintf(format, args...))
+}
+
+func (l *loader) failErr(err error) {
+	if err != nil {
+		l.problems = append(l.problems, err.Error())
+	}
+}
+
+func (l *loader) warn(format string, args ...any) {
+	l.report.Warnings = append(l.report.Warnings, fmt.Sprintf(format, args...))
+}
+
+// take sorts the properties into known, prefixed and unknown ones and checks
+// the values of the known.
+func (l *loader) take(properties []Property) {
+	lines := map[string]int{}
+	last := map[string]string{}
+	var names []string
+	for _, p := range properties {
+		if _, seen := last[p.Name]; !seen {
+			names = append(names, p.Name)
+		} else if p.Line > 0 && lines[p.Name] > 0 {
+			l.warn("%s is set twice, in lines %d and %d: the last counts", p.Name, lines[p.Name], p.Line)
+		}
+		lines[p.Name], last[p.Name] = p.Line, p.Value
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		text := last[name]
+		e := table.byBroker[name]
+		switch {
+		case e != nil:
+			if _, err := e.Parse(text); err != nil {
+				l.failErr(err)
+				continue
+			}
+			if e.Default.Set || trim(text) != "" || e.Type == List {
+				l.static[name] = text
+			}
+		case strings.HasPrefix(name, "listener.name."):
+			l.prefixed = append(l.prefixed, Property{Name: name, Value: text})
+		case foreign(name):
+			l.report.Ignored = append(l.report.Ignored, name)
+		default:
+			l.report.Unknown = append(l.report.Unknown, name)
+			l.warn("%s", unknownWarning(name))
+		}
+	}
+}
+
+// foreign reports names that plugins of Kafka read.
+func foreign(name string) bool {
+	return strings.HasPrefix(name, "rsm.config.") || strings.HasPrefix(name, "rlmm.config.") ||
+		strings.HasPrefix(name, "config.providers.")
+}
+
+// removed are settings that Kafka had once; an entry ending in a dot stands
+// for all that begin with it.
+var removed = []string{
+	"zookeeper.", "inter.broker.protocol.version", "log.message.format.version",
+	"log.message.timestamp.difference.max.ms", "broker.id.generation.enable", "reserved.broker.max.id",
+	"controlled.shutdown.max.retries", "controlled.shutdown.retry.backoff.ms", "delegation.token.master.key",
+	"offsets.commit.required.acks", "password.encoder.", "log.message.downconversion.enable",
+}
+
+func unknownWarning(name string) string {
+	for _, r := range removed {
+		if name == r || strings.HasSuffix(r, ".") && strings.HasPrefix(name, r) {
+			return fmt.Sprintf("%s was removed from Kafka, it has no effect", name)
+		}
+	}
+	text := fmt.Sprintf("unknown setting %q, it has no effect", name)
+	if near := suggest(ScopeBroker, name); near != "" {
+		return text + fmt.Sprintf(": did you mean %q?", near)
+	}
+	if table.byTopic[name] != nil && len(table.byTopic[name].Synonyms) > 0 {
+		return text + fmt.Sprintf(": it is a topic's, its default is %q", table.byTopic[name].Synonyms[0].Name)
+	}
+	return text
+}
+
+// finish writes the one warning that names what is ignored.
+func (l *loader) finish() {
+	for _, e := range table.brokers {
+		text, set := l.static[e.Name]
+		if !set || e.Support != Ignored {
+			continue
+		}
+		if v, err := e.Parse(text); err == nil && !e.isDefault(v) {
+			l.report.Ignored = append(l.report.Ignored, e.Name)
+		}
+	}
+	for _, p := range l.prefixed {
+		l.report.Ignored = append(l.report.Ignored, p.Name)
+	}
+	slices.Sort(l.report.Ignored)
+	if len(l.report.Ignored) > 0 {
+		l.warn("settings without an effect yet: %s", strings.Join(l.report.Ignored, ", "))
+	}
+}
+
+// protection refuses whatever asks for protection that is not there: a node
+// must never be open where its settings look closed.
+func (l *loader) protection(b *Broker) {
+	for _, e := range table.brokers {
+		text, set := l.static[e.Name]
+		if !set || e.Support != Refused {
+			continue
+		}
+		if v, err := e.Parse(text); err == nil && !e.isDefault(v) {
+			l.fail("%s", e.refusal())
+		}
+	}
+	for _, p := range l.prefixed {
+		listener, e := prefixedEntry(p.Name)
+		if e == nil || !slices.ContainsFunc(b.Listeners, func(o Listener) bool { return o.Name == listener }) {
+			continue
+		}
+		v, err := e.Parse(p.Value)
+		switch {
+		case err != nil:
+			l.failErr(fmt.Errorf("%s: %w", p.Name, err))
+		case e.Support == Refused && !e.isDefault(v):
+			l.fail("%s: %s", p.Name, e.refusal())
+		}
+	}
+}
+
+// prefixedEntry finds the setting behind listener.name.<listener>.<setting>,
+// where a SASL mechanism may stand before the setting.
+func prefixedEntry(name string) (listener string, e *Entry) {
+	listener, rest, _ := strings.Cut(strings.TrimPrefix(name, "listener.name."), ".")
+	if e = table.byBroker[rest]; e == nil {
+		_, rest, _ = strings.Cut(rest, ".")
+		e = table.byBroker[rest]
+	}
+	return strings.ToUpper(listener), e
+}

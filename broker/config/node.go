@@ -1,0 +1,269 @@
+package config
+
+import (
+	"slices"
+	"strings"
+)
+
+// node works out roles, identity, listeners, quorum and directories.
+func (l *loader) node(b *Broker) {
+	layers := b.Layers()
+	v := func(name string) Value { return layers.effective(table.byBroker[name]).Value }
+	l.identity(b, v)
+	l.quorum(b, v)
+	l.listeners(b, v)
+	l.advertised(b, v)
+	l.join(b, v)
+	l.directories(b, v)
+}
+
+func (l *loader) set(name string) bool { _, ok := l.static[name]; return ok }
+
+func (l *loader) identity(b *Broker, v func(string) Value) {
+	b.NodeID = int32(v("node.id").Int)
+	older := int32(v("broker.id").Int)
+	switch {
+	case older < 0:
+	case !l.set("node.id"):
+		b.NodeID = older
+	case older != b.NodeID:
+		l.fail("node.id %d and broker.id %d differ", b.NodeID, older)
+	}
+}
+
+// quorum reads the voters and the roles. Where process.roles is not set, a
+// node alone or one that is among the voters is both, any other a broker.
+func (l *loader) quorum(b *Broker, v func(string) Value) {
+	voters, err := parseVoters(v("controller.quorum.voters").List)
+	l.failErr(err)
+	b.Voters = voters
+	voter := slices.ContainsFunc(voters, func(o Voter) bool { return o.ID == b.NodeID })
+	roles := v("process.roles").List
+	if !l.set("process.roles") && (len(voters) > 0 || l.set("controller.quorum.bootstrap.servers")) && !voter {
+		roles = []string{"broker"}
+	}
+	b.IsBroker = slices.Contains(roles, "broker")
+	b.IsController = slices.Contains(roles, "controller")
+	switch {
+	case len(roles) == 0:
+		l.fail("invalid value \"\" for process.roles: want at least one of broker, controller")
+	case b.IsController && len(voters) > 0 && !voter:
+		l.fail("node %d is a controller, but controller.quorum.voters does not name it", b.NodeID)
+	case !b.IsController && voter:
+		l.fail("controller.quorum.voters names node %d, but its process.roles is broker", b.NodeID)
+	case !b.IsController && len(voters) == 0 && !l.set("controller.quorum.bootstrap.servers"):
+		l.fail("a broker without a controller of its own wants controller.quorum.voters or controller.quorum.bootstrap.servers")
+	}
+}
+
+// listeners reads the addresses. A node whose roles are not set explicitly gets
+// the default controller listener where it names none.
+func (l *loader) listeners(b *Broker, v func(string) Value) {
+	listeners, err := parseListeners("listeners", v("listeners").List)
+	l.failErr(err)
+	controllers := upper(v("controller.listener.names").List)
+	if len(controllers) == 0 {
+		l.fail("invalid value \"\" for controller.listener.names: want the name of a listener")
+	}
+	isController := func(o Listener) bool { return slices.Contains(controllers, o.Name) }
+	if !l.set("listeners") {
+		defaults := listeners
+		listeners = nil
+		for _, o := range defaults {
+			if o.Name == "CONTROLLER" && len(controllers) > 0 {
+				o.Name = controllers[0]
+			}
+			if isController(o) && b.IsController || !isController(o) && b.IsBroker {
+				listeners = append(listeners, o)
+			}
+		}
+	} else if b.IsController && !l.set("process.roles") && len(controllers) > 0 && !slices.ContainsFunc(listeners, isController) {
+		listeners = append(listeners, Listener{Name: controllers[0], Host: "127.0.0.1", Port: 9093})
+	}
+	for i := range listeners {
+		listeners[i].Controller = isController(listeners[i])
+	}
+	b.Listeners = listeners
+	l.failErr(portClash(listeners))
+	l.listenerRoles(b)
+	l.protocols(b, controllers, v)
+}
+
+func (l *loader) listenerRoles(b *Broker) {
+	clients, controllers := len(b.ClientListeners()), len(b.ControllerListeners())
+	switch {
+	case len(l.problems) > 0:
+	case b.IsBroker && clients == 0:
+		l.fail("listeners has none for clients: all are named by controller.listener.names")
+	case !b.IsBroker && clients > 0:
+		l.fail("a node that is only a controller may listen only on what controller.listener.names names")
+	case b.IsController && controllers == 0:
+		l.fail("listeners has none of those that controller.listener.names names")
+	case !b.IsController && controllers > 0:
+		l.fail("a node that is only a broker must not listen on what controller.listener.names names")
+	}
+}
+
+// protocols refuses every listener that is not plain text.
+func (l *loader) protocols(b *Broker, controllers []string, v func(string) Value) {
+	protocols, err := parseProtocols(v("listener.security.protocol.map").Text)
+	if err != nil {
+		l.failErr(err)
+		return
+	}
+	if !l.set("listener.security.protocol.map") {
+		for _, name := range controllers {
+			if _, known := protocols[name]; !known {
+				protocols[name] = "PLAINTEXT"
+			}
+		}
+	}
+	for _, o := range b.Listeners {
+		protocol, known := protocols[o.Name]
+		if !known {
+			l.fail("listener %s has no protocol: name it in listener.security.protocol.map", o.Name)
+		} else if protocol != "PLAINTEXT" {
+			l.fail("listener %s asks for %s, which this node does not have yet", o, protocol)
+		}
+	}
+}
+
+func (l *loader) advertised(b *Broker, v func(string) Value) {
+	clients := b.ClientListeners()
+	b.Advertised = slices.Clone(clients)
+	if l.set("advertised.listeners") {
+		all, err := parseListeners("advertised.listeners", v("advertised.listeners").List)
+		l.failErr(err)
+		b.Advertised = nil
+		for _, a := range all {
+			at := slices.IndexFunc(b.Listeners, func(o Listener) bool { return o.Name == a.Name })
+			switch {
+			case at < 0:
+				l.fail("advertised.listeners names %s, which listeners does not", a.Name)
+			case !b.Listeners[at].Controller:
+				b.Advertised = append(b.Advertised, a)
+			}
+		}
+	}
+	for _, a := range b.Advertised {
+		if a.Host == "0.0.0.0" || a.Host == "::" {
+			l.fail("advertised.listeners: clients cannot connect to %s, set an address that they can reach", a)
+		}
+	}
+	l.interBroker(b, v)
+}
+
+// interBroker picks the listener between brokers: by name, else by protocol,
+// which is always plain text, else the first.
+func (l *loader) interBroker(b *Broker, v func(string) Value) {
+	if !b.IsBroker || len(b.Advertised) == 0 {
+		return
+	}
+	b.InterBroker = b.Advertised[0].Name
+	wanted := strings.ToUpper(v("inter.broker.listener.name").Text)
+	for _, a := range b.Advertised {
+		if wanted == "" && a.Name == "PLAINTEXT" || a.Name == wanted {
+			b.InterBroker = a.Name
+		}
+	}
+	if wanted != "" && b.InterBroker != wanted {
+		l.fail("inter.broker.listener.name %s is not among the advertised listeners", wanted)
+	}
+	if wanted != "" && l.set("security.inter.broker.protocol") {
+		l.fail("only one of inter.broker.listener.name and security.inter.broker.protocol may be set")
+	}
+}
+
+// join reads the controllers to join. A controller that names only itself, as
+// Kafka's sample file does, is a node alone.
+func (l *loader) join(b *Broker, v func(string) Value) {
+	for _, s := range v("controller.quorum.bootstrap.servers").List {
+		host, port, err := splitHostPort(s)
+		if err != nil || host == "" || port == 0 {
+			l.fail("invalid value %q for controller.quorum.bootstrap.servers: want host:port", s)
+			continue
+		}
+		own := func(o Listener) bool { return o.Controller && o.Port == port && sameHost(o.Host, host) }
+		if !slices.ContainsFunc(b.Listeners, own) {
+			b.Join = append(b.Join, joinHostPort(host, port))
+		}
+	}
+	if len(b.Join) > 0 && len(b.Voters) > 0 {
+		l.fail("only one of controller.quorum.voters and controller.quorum.bootstrap.servers may be set")
+	}
+}
+
+func sameHost(listen, host string) bool {
+	local := func(s string) bool { return s == "localhost" || s == "127.0.0.1" || s == "::1" }
+	return listen == host || local(host) && (local(listen) || wildcard(listen))
+}
+
+func (l *loader) directories(b *Broker, v func(string) Value) {
+	b.LogDirs = v("log.dirs").List
+	if !l.set("log.dirs") && l.set("log.dir") {
+		b.LogDirs = v("log.dir").List
+	}
+	if len(b.LogDirs) == 0 {
+		l.fail("invalid value \"\" for log.dirs: want at least one directory")
+		return
+	}
+	for i, d := range b.LogDirs {
+		if d == "" {
+			l.fail("log.dirs has an empty element")
+		} else if slices.Contains(b.LogDirs[:i], d) {
+			l.fail("log.dirs names %s twice", d)
+		}
+	}
+	b.MetadataDir = v("metadata.log.dir").Text
+	if b.MetadataDir == "" {
+		b.MetadataDir = b.LogDirs[0]
+	}
+}
+
+func upper(list []string) []string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = strings.ToUpper(s)
+	}
+	return out
+}
+
+// relations refuses settings that are valid each, but not together.
+func (l *loader) relations(b *Broker) {
+	if b.HTTPListen != "" {
+		if _, _, err := splitHostPort(b.HTTPListen); err != nil {
+			l.fail("invalid value for moldau.http.listen: %v", err)
+		}
+	}
+	if b.PyroscopeURL != "" && !strings.HasPrefix(b.PyroscopeURL, "http://") && !strings.HasPrefix(b.PyroscopeURL, "https://") {
+		l.fail("invalid value %q for moldau.pyroscope.url: want an http or https address", b.PyroscopeURL)
+	}
+	if b.BrokerHeartbeat <= 0 || b.BrokerHeartbeat >= b.BrokerSession {
+		l.fail("broker.heartbeat.interval.ms %d must be above 0 and below broker.session.timeout.ms %d", b.BrokerHeartbeat.Milliseconds(), b.BrokerSession.Milliseconds())
+	}
+	if b.RaftLease > b.RaftHeartbeat || b.RaftHeartbeat > b.RaftElection {
+		l.fail("want moldau.raft.lease.ms ≤ moldau.raft.heartbeat.ms ≤ controller.quorum.election.timeout.ms, got %d, %d, %d",
+			b.RaftLease.Milliseconds(), b.RaftHeartbeat.Milliseconds(), b.RaftElection.Milliseconds())
+	}
+	if b.ReplicaFetchWaitMax > b.ReplicaLagMax {
+		l.fail("replica.fetch.wait.max.ms %d is above replica.lag.time.max.ms %d", b.ReplicaFetchWaitMax.Milliseconds(), b.ReplicaLagMax.Milliseconds())
+	}
+	if b.GroupMinSession > b.GroupMaxSession {
+		l.fail("group.min.session.timeout.ms %d is above group.max.session.timeout.ms %d", b.GroupMinSession.Milliseconds(), b.GroupMaxSession.Milliseconds())
+	}
+	if b.OffsetsTopicCompression < CompressionNone || b.OffsetsTopicCompression > CompressionZstd {
+		l.fail("invalid value \"%d\" for offsets.topic.compression.codec: want an int in [0,...,4]", b.OffsetsTopicCompression)
+	}
+	if queued := l.static["queued.max.request.bytes"]; queued != "" {
+		if n, err := parseInt(trim(queued), 64); err == nil && n > 0 && n < int64(b.SocketRequestMaxBytes) {
+			l.fail("queued.max.request.bytes %d is below socket.request.max.bytes %d", n, b.SocketRequestMaxBytes)
+		}
+	}
+	for _, name := range []string{"log.retention.ms", "log.retention.minutes", "log.retention.hours"} {
+		if n, err := parseInt(trim(l.static[name]), 64); err == nil && n == 0 {
+			l.fail("invalid value \"0\" for %s: want -1 or at least 1", name)
+		}
+	}
+	topic := ResolveTopic(b.Layers())
+	l.failErr(topic.check())
+}

@@ -1,0 +1,43 @@
+package config
+
+// transactionEntries are the settings of transactions and producer ids.
+func transactionEntries() []Entry {
+	return []Entry{
+		{Name: "add.partitions.to.txn.retry.backoff.max.ms", Type: Int, Scope: ScopeBroker, Default: value("100"), Valid: atLeast{0}, Importance: High, Support: Ignored,
+			Doc: "Longest pause before adding a partition to a transaction is tried again."},
+		{Name: "add.partitions.to.txn.retry.backoff.ms", Type: Int, Scope: ScopeBroker, Default: value("20"), Valid: atLeast{1}, Importance: High, Support: Ignored,
+			Doc: "First pause before adding a partition to a transaction is tried again."},
+		{Name: "producer.id.expiration.check.interval.ms", Type: Int, Scope: ScopeBroker, Default: value("600000"), Valid: atLeast{1}, Importance: Low, Support: Ignored, Internal: true,
+			Doc: "Internal to Apache Kafka."},
+		{Name: "producer.id.expiration.ms", Type: Int, Scope: ScopeBroker, Default: value("86400000"), Valid: atLeast{1}, Dynamic: Cluster, Importance: Low,
+			Doc: "Time without writes after which a producer's state is forgotten."},
+		{Name: "transaction.abort.timed.out.transaction.cleanup.interval.ms", Type: Int, Scope: ScopeBroker, Default: value("10000"), Valid: atLeast{1}, Importance: Low, Support: Ignored,
+			Doc: "Time between looks for transactions past their timeout."},
+		{Name: "transaction.max.timeout.ms", Type: Int, Scope: ScopeBroker, Default: value("900000"), Valid: atLeast{1}, Importance: High, Support: Ignored,
+			Doc: "Longest timeout that a transaction may ask for."},
+		{Name: "transaction.partition.verification.enable", Type: Boolean, Scope: ScopeBroker, Default: value("true"), Dynamic: Cluster, Importance: Low, Support: Ignored,
+			Doc: "Whether a leader asks the coordinator before the first write of a transaction."},
+		{Name: "transaction.remove.expired.transaction.cleanup.interval.ms", Type: Int, Scope: ScopeBroker, Default: value("3600000"), Valid: atLeast{1}, Importance: Low, Support: Ignored,
+			Doc: "Time between looks for expired transactional ids."},
+		{Name: "transaction.state.log.load.buffer.size", Type: Int, Scope: ScopeBroker, Default: value("5242880"), Valid: atLeast{1}, Importance: High, Support: Ignored,
+			Doc: "Bytes read at a time while the transaction coordinator loads."},
+		{Name: "transaction.state.log.min.isr", Type: Int, Scope: ScopeBroker, Valid: atLeast{1}, Importance: High, Support: Ignored,
+			Kafka: kafkaHas("2"), Reason: "unset means a majority of the topic's replicas",
+			Doc: "min.insync.replicas of __transaction_state."},
+		{Name: "transaction.state.log.num.partitions", Type: Int, Scope: ScopeBroker, Default: value("50"), Valid: atLeast{1}, Importance: High, Support: Ignored,
+			Doc: "Partitions of __transaction_state."},
+		{Name: "transaction.state.log.replication.factor", Type: Short, Scope: ScopeBroker, Valid: atLeast{1}, Importance: High, Support: Ignored,
+			Kafka: kafkaHas("3"), Reason: "unset means min(3, registered brokers), raised as brokers join",
+			Doc: "Replicas of __transaction_state."},
+		{Name: "transaction.state.log.segment.bytes", Type: Int, Scope: ScopeBroker, Default: value("104857600"), Valid: atLeast{1}, Importance: High, Support: Ignored,
+			Doc: "Size of a segment of __transaction_state."},
+		{Name: "transaction.two.phase.commit.enable", Type: Boolean, Scope: ScopeBroker, Default: value("false"), Importance: Low, Support: Ignored,
+			Doc: "Whether external coordinators may keep transactions prepared."},
+		{Name: "transactional.id.expiration.ms", Type: Int, Scope: ScopeBroker, Default: value("604800000"), Valid: atLeast{1}, Importance: High, Support: Ignored,
+			Doc: "Time without use after which a transactional id is forgotten."},
+		{Name: "unstable.api.versions.enable", Type: Boolean, Scope: ScopeBroker, Default: value("false"), Importance: High, Support: Ignored, Internal: true,
+			Doc: "Internal to Apache Kafka."},
+		{Name: "unstable.feature.versions.enable", Type: Boolean, Scope: ScopeBroker, Default: value("false"), Importance: High, Support: Ignored, Internal: true,
+			Doc: "Internal to Apache Kafka."},
+	}
+}
