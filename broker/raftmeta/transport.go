@@ -1,0 +1,242 @@
+package raftmeta
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+
+	"github.com/moldau/moldau/net/transport"
+)
+
+const (
+	// acceptedLenMax bounds the accepted connections that raft has not taken yet.
+	acceptedLenMax = 16
+	// raftPoolLenMax bounds the idle connections kept to one peer.
+	raftPoolLenMax = 3
+)
+
+// TransportConfig describes one end of raft's connections.
+type TransportConfig struct {
+	Network   transport.Network
+	ClusterID string
+	Self      Peer
+	// Resolve gives the controller listener's address of a server.
+	Resolve func(Peer) (string, error)
+	// Timeout bounds dialing, the preamble, and each call without a snapshot.
+	Timeout time.Duration
+	Logger  hclog.Logger
+}
+
+// Transport is raft's transport over the controller listener's port.
+type Transport struct {
+	*raft.NetworkTransport
+	stream *streamLayer
+}
+
+// NewTransport starts a transport. It listens nowhere itself: the controller
+// listener hands connections over with AcceptRaft. Close ends it.
+func NewTransport(cfg TransportConfig) (*Transport, error) {
+	if cfg.Network == nil || cfg.Resolve == nil || cfg.Logger == nil || cfg.Timeout <= 0 {
+		return nil, errors.New("raft transport: network, resolver, logger or timeout is missing")
+	}
+	if len(cfg.ClusterID) > clusterIDBytesMax {
+		return nil, fmt.Errorf("raft transport: cluster id of %d bytes, %d are allowed", len(cfg.ClusterID), clusterIDBytesMax)
+	}
+	stream := &streamLayer{
+		cfg: cfg, accepted: make(chan *raftConn, acceptedLenMax),
+		stop: make(chan struct{}), conns: map[*raftConn]struct{}{},
+	}
+	return &Transport{stream: stream, NetworkTransport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+		ServerAddressProvider: idAsAddress{}, Logger: cfg.Logger, Stream: stream, MaxPool: raftPoolLenMax,
+	})}, nil
+}
+
+// AcceptRaft takes over an accepted connection whose bytes read so far are
+// first, at least four. It waits for the rest of the preamble, at most the
+// timeout, answers it, and leaves the connection to raft or closes it.
+func (t *Transport) AcceptRaft(conn transport.Conn, first []byte) error {
+	return t.stream.accept(conn, first)
+}
+
+// Suspend closes all connections and refuses new ones until it is called with
+// false: a leader whose disk hangs must not go on leading.
+func (t *Transport) Suspend(suspended bool) { t.stream.suspend(suspended) }
+
+// Close ends the transport and its connections.
+func (t *Transport) Close() error {
+	err := t.NetworkTransport.Close()
+	t.stream.suspend(true)
+	t.CloseStreams()
+	return err
+}
+
+// idAsAddress makes a server's id its address for raft, so that the address
+// proper may change; the stream layer resolves it.
+type idAsAddress struct{}
+
+func (idAsAddress) ServerAddr(id raft.ServerID) (raft.ServerAddress, error) {
+	return raft.ServerAddress(id), nil
+}
+
+// streamLayer is raft's view of the listener and the network.
+type streamLayer struct {
+	cfg      TransportConfig
+	accepted chan *raftConn
+	stop     chan struct{}
+	stopOnce sync.Once
+
+	mu        sync.Mutex
+	suspended bool
+	conns     map[*raftConn]struct{}
+}
+
+var errSuspended = errors.New("raft's connections are suspended")
+
+func (s *streamLayer) Accept() (net.Conn, error) {
+	select {
+	case c := <-s.accepted:
+		return c, nil
+	case <-s.stop:
+		return nil, transport.ErrClosed
+	}
+}
+
+func (s *streamLayer) Close() error {
+	s.stopOnce.Do(func() { close(s.stop) })
+	return nil
+}
+
+func (s *streamLayer) Addr() net.Addr { return address(s.cfg.Self.String()) }
+
+// Dial connects to the server whose id the address is.
+func (s *streamLayer) Dial(to raft.ServerAddress, _ time.Duration) (net.Conn, error) {
+	node, directory, err := ParseServerID(raft.ServerID(to))
+	if err != nil {
+		return nil, err
+	}
+	target := Peer{Node: node, Directory: directory}
+	hostPort, err := s.cfg.Resolve(target)
+	if err != nil {
+		return nil, fmt.Errorf("raft: address of %s: %w", target, err)
+	}
+	conn, err := s.cfg.Network.Dial(hostPort, s.cfg.Timeout, s.stop)
+	if err != nil {
+		return nil, fmt.Errorf("raft: dial %s at %s: %w", target, hostPort, err)
+	}
+	c, err := s.track(conn, nil, true)
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	if err := s.introduce(c, target); err != nil {
+		return nil, errors.Join(fmt.Errorf("raft: %s at %s: %w", target, hostPort, err), c.Close())
+	}
+	return c, nil
+}
+
+// introduce sends the preamble and reads its answer.
+func (s *streamLayer) introduce(c *raftConn, to Peer) error {
+	p := preamble{from: s.cfg.Self, to: to, clusterID: s.cfg.ClusterID}
+	if _, err := c.Write(p.append(nil)); err != nil {
+		return err
+	}
+	var answer [1]byte
+	if _, err := io.ReadFull(c, answer[:]); err != nil {
+		return err
+	}
+	switch answer[0] {
+	case preambleAccepted:
+		return nil
+	case preambleUnavailable:
+		return errors.New("raft does not run there now")
+	default:
+		return errors.New("another cluster, node or directory is there")
+	}
+}
+
+func (s *streamLayer) accept(conn transport.Conn, first []byte) (err error) {
+	c, err := s.track(conn, first, false)
+	if err != nil {
+		_, _ = conn.Write([]byte{preambleUnavailable}) // it is closed in any case
+		return errors.Join(err, conn.Close())
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.Close())
+		}
+	}()
+	if err := c.SetReadTimeout(s.cfg.Timeout); err != nil {
+		return err
+	}
+	b := make([]byte, preambleHeaderLen, preambleBytesMax)
+	if _, err := io.ReadFull(c, b); err != nil {
+		return fmt.Errorf("raft preamble from %s: %w", conn.RemoteAddr(), err)
+	}
+	rest, err := preambleRest(b)
+	if err != nil {
+		return err
+	}
+	b = b[:preambleHeaderLen+rest]
+	if _, err := io.ReadFull(c, b[preambleHeaderLen:]); err != nil {
+		return fmt.Errorf("raft preamble from %s: %w", conn.RemoteAddr(), err)
+	}
+	p, err := parsePreamble(b)
+	if err != nil {
+		return err
+	}
+	if p.clusterID != s.cfg.ClusterID || p.to != s.cfg.Self {
+		_, _ = c.Write([]byte{preambleRefused}) // it is closed in any case
+		return fmt.Errorf("raft connection of %s in cluster %q to %s: this is %s in cluster %q",
+			p.from, p.clusterID, p.to, s.cfg.Self, s.cfg.ClusterID)
+	}
+	if err := c.SetReadTimeout(0); err != nil {
+		return err
+	}
+	if _, err := c.Write([]byte{preambleAccepted}); err != nil {
+		return err
+	}
+	select {
+	case s.accepted <- c:
+		return nil
+	case <-s.stop:
+		return transport.ErrClosed
+	}
+}
+
+// track counts a connection in, so that suspend can close it.
+func (s *streamLayer) track(conn transport.Conn, first []byte, dialed bool) (*raftConn, error) {
+	c := &raftConn{Conn: conn, first: first, dialed: dialed, timeout: s.cfg.Timeout, closed: s.forget}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.suspended {
+		return nil, errSuspended
+	}
+	s.conns[c] = struct{}{}
+	return c, nil
+}
+
+func (s *streamLayer) forget(c *raftConn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+}
+
+func (s *streamLayer) suspend(suspended bool) {
+	s.mu.Lock()
+	s.suspended = suspended
+	var open []*raftConn
+	if suspended {
+		for c := range s.conns { //det:ok all are closed
+			open = append(open, c)
+		}
+	}
+	s.mu.Unlock()
+	for _, c := range open {
+		_ = c.Close() // nobody uses it any more
+	}
+}
