@@ -54,7 +54,8 @@ type Append struct {
 	LeaderEpoch  int32 // of the last batch
 	Transactions bool  // some batch is transactional or a control batch
 
-	// Data holds the batches with base offset and leader epoch patched in.
+	// Data holds the batches with base offset and leader epoch patched in. It
+	// is empty, with LastOffset below FirstOffset, where an append only rolls.
 	// The worker owns it from here on and releases it when the bytes are
 	// written (and, where the journal carries them, committed there).
 	Data buffer.Slice

@@ -33,6 +33,9 @@ type Segment struct {
 	SinceIndex   int64
 	IndexEntries int
 	TimeEntries  int
+	// IndexedTimestamp is the timestamp of the last time index entry, -1
+	// without one: the next entry is due when MaxTimestamp has grown above it.
+	IndexedTimestamp int64
 }
 
 // EpochStart is a line of the leader-epoch file: Epoch begins at Offset.
