@@ -121,7 +121,7 @@ func (l *Log) roll(nowWall int64) *Roll {
 		Closed: a.Base, LastTime: last, Snapshot: EncodeSnapshot(l.producers.Entries()),
 		IndexMax: l.cfg.IndexBytes, Timestamp: nowWall,
 	}
-	l.segments = append(l.segments, emptySegment(l.next, nowWall))
+	l.segments = append(l.segments, EmptySegment(l.next, nowWall))
 	return r
 }
 
@@ -187,7 +187,7 @@ func (l *Log) Truncate(to int64, last Segment) Op {
 func (l *Log) RestartAt(nowWall, offset int64) Op {
 	invariant.Check(l.undo.Len() == 0, "restart at %d with %d outstanding", offset, l.undo.Len())
 	l.logStart, l.next = offset, offset
-	l.segments = []Segment{emptySegment(offset, nowWall)}
+	l.segments = []Segment{EmptySegment(offset, nowWall)}
 	l.epochs = EpochCache{}
 	l.producers = NewProducerTable(l.cfg.ProducersMax, nil)
 	l.tail = tail{}

@@ -2,8 +2,9 @@ package seglog
 
 import "math"
 
-// emptySegment is a new segment at base.
-func emptySegment(base, nowWall int64) Segment {
+// EmptySegment is a segment without batches at base, made at the wall time
+// nowWall (ms).
+func EmptySegment(base, nowWall int64) Segment {
 	return Segment{
 		Base: base, MaxTimestamp: -1, MaxTimestampOffset: -1, FirstTimestamp: -1, Created: nowWall, IndexedTimestamp: -1,
 	}
