@@ -92,6 +92,7 @@ func (k *snapshotSink) publish() error {
 	s := k.store
 	// Promise (raft): the log is cut behind the snapshot, so its contents are durable.
 	if err := k.file.Sync(); err != nil {
+		s.guard.failed(err)
 		return fmt.Errorf("sync snapshot %s: %w", k.id, err)
 	}
 	meta, err := k.meta.encode()
@@ -108,6 +109,7 @@ func (k *snapshotSink) publish() error {
 	k.done = true
 	// Promise (raft): so is its name.
 	if err := errors.Join(s.fsys.SyncDir(s.dir), k.file.Close()); err != nil {
+		s.guard.failed(err)
 		return fmt.Errorf("sync folder of snapshot %s: %w", k.id, err)
 	}
 	s.mu.Lock()
