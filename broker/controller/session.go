@@ -1,0 +1,91 @@
+package controller
+
+import (
+	"slices"
+	"time"
+
+	"github.com/moldau/moldau/broker/kafka"
+	"github.com/moldau/moldau/broker/metaimage"
+	"github.com/moldau/moldau/clock"
+)
+
+// session is the soft state of one registered broker.
+type session struct {
+	id    int32
+	epoch int64 // broker epoch
+	// heard is the last heartbeat, or the beginning of the session.
+	heard clock.Mono
+	// gone is when the connection broke without a heartbeat since; valid if isGone.
+	gone   clock.Mono
+	isGone bool
+	// offset is the metadata offset that the broker has applied, -1 unknown.
+	offset int64
+	// shutdownOffset is where the records of its controlled shutdown end, -1: none.
+	shutdownOffset int64
+	stalled        []kafka.UUID // directories that do not answer
+}
+
+// deadline is when the session ends.
+func (s *session) deadline(cfg *Config) clock.Mono {
+	d := s.heard.Add(cfg.SessionTimeout)
+	if s.isGone {
+		d = min(d, s.gone.Add(cfg.DisconnectGrace))
+	}
+	return d
+}
+
+// sessions are sorted by broker id.
+type sessions struct{ list []session }
+
+func (ss *sessions) find(id int32) (int, bool) {
+	return slices.BinarySearchFunc(ss.list, id, func(s session, id int32) int { return int(s.id) - int(id) })
+}
+
+// of is the session of a broker incarnation, or nil.
+func (ss *sessions) of(id int32, epoch int64) *session {
+	if i, ok := ss.find(id); ok && ss.list[i].epoch == epoch {
+		return &ss.list[i]
+	}
+	return nil
+}
+
+// begin starts a session anew, replacing an older incarnation's.
+func (ss *sessions) begin(id int32, epoch int64, now clock.Mono) {
+	s := session{id: id, epoch: epoch, heard: now, offset: -1, shutdownOffset: -1}
+	i, ok := ss.find(id)
+	if ok {
+		ss.list[i] = s
+		return
+	}
+	ss.list = slices.Insert(ss.list, i, s)
+}
+
+func (ss *sessions) end(id int32) {
+	if i, ok := ss.find(id); ok {
+		ss.list = slices.Delete(ss.list, i, i+1)
+	}
+}
+
+// restart begins the sessions of all registered brokers anew. What was known of
+// the same incarnations beside the time stays.
+func (ss *sessions) restart(img *metaimage.Image, now clock.Mono) {
+	old := *ss
+	ss.list = nil
+	for id, b := range img.Brokers() {
+		ss.begin(id, b.BrokerEpoch, now)
+		if s := old.of(id, b.BrokerEpoch); s != nil {
+			kept := *s
+			kept.heard, kept.isGone = now, false
+			ss.list[len(ss.list)-1] = kept
+		}
+	}
+}
+
+// nextExpiry is the time to the earliest deadline, at most a session.
+func (ss *sessions) nextExpiry(cfg Config, now clock.Mono) time.Duration {
+	next := cfg.SessionTimeout
+	for i := range ss.list {
+		next = min(next, ss.list[i].deadline(&cfg).Sub(now))
+	}
+	return next
+}
