@@ -3,6 +3,7 @@ package coord
 import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/moldau/moldau/broker/event"
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/clock"
 )
@@ -26,8 +27,9 @@ type Token uint64
 // Request is one client's request for the coordinator.
 type Request struct {
 	Token Token
-	// Body is the request. The Machine may keep parts of it until it is
-	// answered and, where it stores them, longer: the caller gives it away.
+	// Body is the request, which the caller gives away until it is answered.
+	// Its strings are its own (kmsg's ReadFrom); memory under its byte slices
+	// may be reused once Handle has returned.
 	Body kmsg.Request
 	// ClientID and ClientHost are the sender's, as the member of a group
 	// carries them. Host has Kafka's form, "/127.0.0.1".
@@ -57,6 +59,8 @@ type Outcome struct {
 	// Immediate leave at once, whatever happens to Records: they show nothing
 	// of the log (a heartbeat, a refused join).
 	Immediate []Reply
+	// Events tell log, metrics and trace what was decided.
+	Events []event.Event
 }
 
 // Topics is what a coordinator needs of the metadata image.

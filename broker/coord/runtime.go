@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/moldau/moldau/broker/event"
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/clock"
 	"github.com/moldau/moldau/internal/invariant"
@@ -56,6 +57,8 @@ type Config struct {
 	New func() Machine
 	// Log takes the records.
 	Log Log
+	// Events takes what the machine tells of its decisions.
+	Events event.Sink
 }
 
 // Runtime carries the coordinator of one partition through its life. Make it
@@ -83,8 +86,8 @@ type waiting struct {
 
 // NewRuntime returns an idle Runtime.
 func NewRuntime(cfg Config) (*Runtime, error) {
-	if cfg.New == nil || cfg.Log == nil {
-		return nil, fmt.Errorf("coordinator runtime: a machine and a log are needed")
+	if cfg.New == nil || cfg.Log == nil || cfg.Events == nil {
+		return nil, fmt.Errorf("coordinator runtime: a machine, a log and a sink of events are needed")
 	}
 	return &Runtime{cfg: cfg}, nil
 }
@@ -242,6 +245,9 @@ func (r *Runtime) Unload() []Reply {
 
 // take carries out what the machine decided.
 func (r *Runtime) take(t Times, out Outcome) {
+	for _, ev := range out.Events {
+		r.cfg.Events.Emit(ev)
+	}
 	for _, reply := range out.Immediate {
 		r.answer(reply)
 	}
