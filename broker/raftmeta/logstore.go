@@ -17,6 +17,7 @@ type LogStore struct {
 	fsys  vfs.FS
 	dir   string
 	guard *Guard
+	roll  int64 // segment size at which a new one is begun, bytes
 
 	write sync.Mutex // held by StoreLogs, DeleteRange and Close
 	buf   []byte     // of the writer
@@ -33,8 +34,7 @@ var (
 )
 
 // openLog opens the log in dir, cutting a torn tail.
-func openLog(fsys vfs.FS, dir string, guard *Guard) (s *LogStore, err error) {
-	s = &LogStore{fsys: fsys, dir: dir, guard: guard}
+func openLog(fsys vfs.FS, dir string, guard *Guard) (*LogStore, error) {
 	infos, err := fsys.List(dir)
 	if err != nil {
 		return nil, fmt.Errorf("list raft log: %w", err)
@@ -46,37 +46,36 @@ func openLog(fsys vfs.FS, dir string, guard *Guard) (s *LogStore, err error) {
 		}
 	}
 	sort.Slice(firsts, func(i, j int) bool { return firsts[i] < firsts[j] })
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.Close())
-		}
-	}()
+	s := &LogStore{fsys: fsys, dir: dir, guard: guard, roll: segmentBytesMax}
 	for i, first := range firsts {
-		path := dir + "/" + segmentName(first)
-		seg, err := openSegment(fsys, path, first, i == len(firsts)-1)
-		if errors.Is(err, errTornSegment) {
-			if err := s.unlink(path); err != nil {
-				return nil, err
-			}
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-		if len(seg.entries) == 0 { // cut down to its header: the next one may begin elsewhere
-			if err := errors.Join(seg.file.Close(), s.unlink(path)); err != nil {
-				return nil, err
-			}
-			break
-		}
-		s.segments = append(s.segments, seg)
-		if i > 0 && s.segments[i-1].next() != first {
-			return nil, fmt.Errorf("raft log in %s: entries from %d to %d are missing: %w",
-				dir, s.segments[i-1].next(), first-1, ErrDamaged)
+		if err := s.load(first, i == len(firsts)-1); err != nil {
+			return nil, errors.Join(err, s.Close())
 		}
 	}
 	s.setFirst()
 	return s, nil
+}
+
+// load opens the next segment. A last one without entries is removed: the
+// log may go on elsewhere.
+func (s *LogStore) load(first uint64, last bool) error {
+	path := s.dir + "/" + segmentName(first)
+	seg, err := openSegment(s.fsys, path, first, last)
+	if errors.Is(err, errTornSegment) {
+		return s.unlink(path)
+	}
+	if err != nil {
+		return err
+	}
+	if len(seg.entries) == 0 && last {
+		return errors.Join(seg.file.Close(), s.unlink(path))
+	}
+	if n := len(s.segments); n > 0 && s.segments[n-1].next() != first {
+		err = fmt.Errorf("raft log in %s: entries from %d to %d are missing: %w",
+			s.dir, s.segments[n-1].next(), first-1, ErrDamaged)
+	}
+	s.segments = append(s.segments, seg)
+	return err
 }
 
 // setFirst takes the lowest index from the segments. mu is held or not needed.
@@ -226,7 +225,7 @@ const writerBufferBytesMax = 1 << 20
 func (s *LogStore) tail(index uint64) (*segment, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if n := len(s.segments); n > 0 && s.segments[n-1].end < segmentBytesMax && s.segments[n-1].next() == index {
+	if n := len(s.segments); n > 0 && s.segments[n-1].end < s.roll && s.segments[n-1].next() == index {
 		return s.segments[n-1], nil
 	}
 	file, err := s.fsys.Create(s.dir + "/" + segmentName(index))

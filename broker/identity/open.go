@@ -1,0 +1,254 @@
+package identity
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/moldau/moldau/broker/kafka"
+	"github.com/moldau/moldau/broker/raftmeta"
+	"github.com/moldau/moldau/clock"
+	"github.com/moldau/moldau/disk/vfs"
+)
+
+// ErrRefused marks a start that the rules forbid: the message says why and what
+// to do. Tested with errors.Is.
+var ErrRefused = errors.New("start refused")
+
+// Config says which node looks at which directories.
+type Config struct {
+	FS      vfs.FS
+	Entropy clock.Entropy
+	NodeID  int32
+	// LogDirs are the log directories in the order of the configuration.
+	LogDirs []string
+	// MetadataDir is the one among them, or another, that holds the metadata log.
+	MetadataDir string
+	// Controller: this node votes, so it keeps raft's files.
+	Controller bool
+}
+
+// Directory is a log directory and its identity.
+type Directory struct {
+	Path string
+	ID   kafka.UUID // zero when Offline
+	// Offline is why the directory cannot be used, nil otherwise. Only its
+	// partitions suffer.
+	Offline error
+}
+
+// Identity is who this node is.
+type Identity struct {
+	ClusterID string
+	NodeID    int32
+	// Metadata is the metadata directory's id.
+	Metadata kafka.UUID
+	// Directories are those of Config.LogDirs, in their order.
+	Directories []Directory
+	// First: this is the node's first start; raft was bootstrapped by it.
+	First bool
+}
+
+// Open finds out who the node is. On a first start it draws the identities,
+// lets bootstrap make raft's first configuration durable, and writes
+// meta.properties only then. Directories that are new to a known node are
+// given an id. What the rules forbid fails with ErrRefused.
+func Open(cfg Config, bootstrap func(Identity) error) (Identity, error) {
+	if cfg.FS == nil || cfg.Entropy == nil || len(cfg.LogDirs) == 0 || cfg.MetadataDir == "" {
+		return Identity{}, errors.New("identity: file system, entropy or directories are missing")
+	}
+	dirs, meta := surveyAll(cfg)
+	if meta.offline != nil {
+		return Identity{}, fmt.Errorf("metadata log directory: %w", meta.offline)
+	}
+	if err := refuseForeign(dirs); err != nil {
+		return Identity{}, err
+	}
+	id, err := agree(cfg, dirs)
+	if err != nil {
+		return Identity{}, err
+	}
+	switch {
+	case meta.hasProps && cfg.Controller && !meta.raft:
+		return Identity{}, refuse("%s names node %d of cluster %s, but its metadata log is gone: "+
+			"if the cluster has other controllers, bring the node back with 'moldau cluster quorum replace %d'",
+			meta.path+"/"+PropertiesName, id.NodeID, id.ClusterID, id.NodeID)
+	case !meta.hasProps && meta.raft:
+		if err := beginAnew(cfg, dirs, meta); err != nil {
+			return Identity{}, err
+		}
+		fallthrough
+	case !meta.hasProps && id.ClusterID == "":
+		id, err = first(cfg, dirs, bootstrap)
+	case !meta.hasProps && cfg.Controller:
+		err = refuse("%s is missing, other log directories belong to node %d of cluster %s",
+			meta.path+"/"+PropertiesName, id.NodeID, id.ClusterID)
+	}
+	if err != nil {
+		return Identity{}, err
+	}
+	return complete(cfg, dirs, id)
+}
+
+// surveyAll looks at every directory; the metadata directory comes first.
+func surveyAll(cfg Config) (dirs []found, meta *found) {
+	dirs = append(dirs, survey(cfg.FS, cfg.MetadataDir))
+	for _, path := range cfg.LogDirs {
+		if path != cfg.MetadataDir {
+			dirs = append(dirs, survey(cfg.FS, path))
+		}
+	}
+	return dirs, &dirs[0]
+}
+
+func refuse(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrRefused, fmt.Sprintf(format, args...))
+}
+
+// refuseForeign refuses directories that Apache Kafka has used, also after
+// Moldau: its metadata log would contradict ours.
+func refuseForeign(dirs []found) error {
+	for _, d := range dirs {
+		if d.foreign != "" {
+			return refuse("%s holds a metadata log of Apache Kafka (%s); taking over such a directory is not supported yet",
+				d.path, d.foreign)
+		}
+		if d.hasProps && d.properties.DirectoryID.IsZero() {
+			return refuse("%s/%s has no directory.id: it was written by Apache Kafka before 3.7; taking over such a directory is not supported yet",
+				d.path, PropertiesName)
+		}
+	}
+	return nil
+}
+
+// agree takes the identity from the directories that have one.
+func agree(cfg Config, dirs []found) (id Identity, err error) {
+	id.NodeID = cfg.NodeID
+	from, owners := "", map[kafka.UUID]string{}
+	for _, d := range dirs {
+		if !d.hasProps {
+			continue
+		}
+		p := d.properties
+		if p.NodeID != cfg.NodeID {
+			return id, refuse("%s belongs to node %d, this is node %d", d.path, p.NodeID, cfg.NodeID)
+		}
+		if id.ClusterID != "" && p.ClusterID != id.ClusterID {
+			return id, refuse("%s belongs to cluster %s, %s to cluster %s", from, id.ClusterID, d.path, p.ClusterID)
+		}
+		if other, ok := owners[p.DirectoryID]; ok {
+			return id, refuse("%s and %s have the same directory.id %s: one is a copy of the other", other, d.path, p.DirectoryID)
+		}
+		owners[p.DirectoryID] = d.path
+		if from == "" {
+			from, id.ClusterID = d.path, p.ClusterID
+		}
+	}
+	return id, nil
+}
+
+// beginAnew clears the way for another first start where one was cut short
+// before anything was promised.
+func beginAnew(cfg Config, dirs []found, meta *found) error {
+	missing := meta.path + "/" + PropertiesName
+	for _, d := range dirs {
+		if d.partition != "" || d.hasProps {
+			return refuse("%s is missing, but %s is in use: restore it from a copy", missing, d.path)
+		}
+	}
+	only, err := onlyBootstrap(cfg, meta.path)
+	if err != nil {
+		return fmt.Errorf("%s is missing: %w", missing, err)
+	}
+	if !only {
+		return refuse("%s is missing, but the metadata log beside it is in use: restore it from a copy", missing)
+	}
+	return raftmeta.Erase(cfg.FS, meta.path)
+}
+
+func onlyBootstrap(cfg Config, dir string) (only bool, err error) {
+	st, err := raftmeta.OpenStore(raftmeta.StoreConfig{FS: cfg.FS, Clock: stopped{}, LogDir: dir})
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	return st.OnlyBootstrap(), nil
+}
+
+// first draws the identities of a new cluster and bootstraps it.
+func first(cfg Config, dirs []found, bootstrap func(Identity) error) (Identity, error) {
+	if !cfg.Controller {
+		return Identity{}, refuse("%s is empty and this node is no controller: it does not know its cluster", dirs[0].path)
+	}
+	for _, d := range dirs {
+		if d.partition != "" {
+			return Identity{}, refuse("%s/%s is missing, but partition folder %s is there: restore it from a copy",
+				d.path, PropertiesName, d.partition)
+		}
+	}
+	directory, err := firstDirectoryID(cfg)
+	if err != nil {
+		return Identity{}, err
+	}
+	id := Identity{ClusterID: kafka.NewUUID(cfg.Entropy).String(), NodeID: cfg.NodeID, Metadata: directory, First: true}
+	if err := bootstrap(id); err != nil {
+		return Identity{}, fmt.Errorf("bootstrap the metadata log: %w", err)
+	}
+	err = writeProperties(cfg, &dirs[0], id.ClusterID, directory)
+	return id, err
+}
+
+// firstDirectoryID is the id that was told to others already, or a new one.
+func firstDirectoryID(cfg Config) (kafka.UUID, error) {
+	if id, ok, err := readDirectory(cfg.FS, cfg.MetadataDir); err != nil || ok {
+		return id, err
+	}
+	return kafka.NewUUID(cfg.Entropy), nil
+}
+
+// writeProperties makes a directory the node's, durably.
+func writeProperties(cfg Config, d *found, clusterID string, directory kafka.UUID) error {
+	p := Properties{ClusterID: clusterID, NodeID: cfg.NodeID, DirectoryID: directory}
+	if err := vfs.ReplaceFile(cfg.FS, d.path, PropertiesName, p.Encode()); err != nil {
+		return fmt.Errorf("write %s/%s: %w", d.path, PropertiesName, err)
+	}
+	d.properties, d.hasProps = p, true
+	return nil
+}
+
+// complete gives new directories their identity and lists all of them.
+func complete(cfg Config, dirs []found, id Identity) (Identity, error) {
+	byPath := map[string]*found{}
+	for i := range dirs {
+		d := &dirs[i]
+		byPath[d.path] = d
+		if d.offline != nil || d.hasProps {
+			continue
+		}
+		if d.partition != "" {
+			return id, refuse("%s/%s is missing, but partition folder %s is there: restore it from a copy",
+				d.path, PropertiesName, d.partition)
+		}
+		if err := writeProperties(cfg, d, id.ClusterID, kafka.NewUUID(cfg.Entropy)); err != nil {
+			if i == 0 {
+				return id, err
+			}
+			d.offline = err
+		}
+	}
+	id.Metadata = dirs[0].properties.DirectoryID
+	for _, path := range cfg.LogDirs {
+		d := byPath[path]
+		if d.offline != nil {
+			id.Directories = append(id.Directories, Directory{Path: path, Offline: d.offline})
+			continue
+		}
+		id.Directories = append(id.Directories, Directory{Path: path, ID: d.properties.DirectoryID})
+	}
+	return id, nil
+}
+
+// stopped is a clock that stands still, for a store that is only looked at.
+type stopped struct{ clock.Clock }
+
+// Mono is always the same.
+func (stopped) Mono() clock.Mono { return 0 }
