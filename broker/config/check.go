@@ -50,23 +50,42 @@ func (e *Entry) Parse(text string) (Value, error) {
 
 // Wants describes the valid values: the type and the range.
 func (e *Entry) Wants() string {
-	switch {
-	case e.Type == Boolean:
+	valid := validRange(e)
+	switch e.Type {
+	case Boolean:
 		return "true or false"
-	case e.Valid == nil:
-		return article(e.Type)
-	case e.Type == String:
-		return e.Valid.String()
+	case Int:
+		return "an int in " + valid
+	case Short, Long:
+		return "a " + strings.ToLower(e.Type.String()) + " in " + valid
+	case Double:
+		if valid == "" {
+			return "a number"
+		}
+		return "a number in " + valid
+	case List:
+		if _, ok := e.Valid.(listOf); ok {
+			return "a list of " + valid + ", each at most once"
+		}
+		return fmt.Sprintf("a list of at most %d elements %s", listCountMax, valid)
 	}
-	return article(e.Type) + " in " + e.Valid.String()
+	return valid
 }
 
-func article(t Type) string {
-	name := strings.ToLower(t.String())
-	if t == Int {
-		return "an " + name
+// validRange is the check's text; numbers without one have the range of their type.
+func validRange(e *Entry) string {
+	if e.Valid != nil {
+		return e.Valid.String()
 	}
-	return "a " + name
+	switch e.Type {
+	case Short:
+		return between{math.MinInt16, math.MaxInt16}.String()
+	case Int:
+		return between{math.MinInt32, math.MaxInt32}.String()
+	case Long:
+		return between{math.MinInt64, math.MaxInt64}.String()
+	}
+	return ""
 }
 
 func parseType(t Type, text string) (Value, bool) {

@@ -51,9 +51,12 @@ func describe(l *Layers, entries []*Entry, names []string) []Description {
 		}
 		f := l.effective(e)
 		d := Description{
-			Name: e.Name, Value: f.Text, Null: !f.set || e.Sensitive, Origin: f.origin,
+			Name: e.Name, Value: f.Text, Null: !f.set || e.Sensitive, Origin: OriginDefault,
 			ReadOnly: e.Dynamic == Fixed, Sensitive: e.Sensitive, Type: e.Type, Doc: e.Doc,
 			Synonyms: l.synonyms(e),
+		}
+		if len(d.Synonyms) > 0 {
+			d.Origin = d.Synonyms[0].Origin
 		}
 		if d.Null {
 			d.Value = ""
@@ -63,7 +66,9 @@ func describe(l *Layers, entries []*Entry, names []string) []Description {
 	return out
 }
 
-// synonyms lists layer by layer, and within a layer in the order of names.
+// synonyms lists the places that set e, the strongest layer first. As in Kafka,
+// a topic's setting shows the first of its broker settings only: retention.ms
+// that follows from log.retention.hours is shown as a default without synonyms.
 func (l *Layers) synonyms(e *Entry) []SynonymValue {
 	var out []SynonymValue
 	add := func(name string, s Source, origin Origin) {
@@ -71,21 +76,19 @@ func (l *Layers) synonyms(e *Entry) []SynonymValue {
 			out = append(out, synonymValue(e, name, text, origin))
 		}
 	}
-	names := e.Synonyms
+	name := e.Name
 	if e.Scope == ScopeTopic {
 		add(e.Name, l.Topic, OriginTopic)
-	} else {
-		names = []Synonym{{Name: e.Name, Factor: 1}}
+		if len(e.Synonyms) == 0 {
+			return out
+		}
+		name = e.Synonyms[0].Name
 	}
 	for _, layer := range l.brokerLayers() {
-		for _, s := range names {
-			add(s.Name, layer.source, layer.origin)
-		}
+		add(name, layer.source, layer.origin)
 	}
-	for _, s := range names {
-		if d := table.byBroker[s.Name].Default; d.Set {
-			out = append(out, synonymValue(e, s.Name, d.Text, OriginDefault))
-		}
+	if d := table.byBroker[name].Default; d.Set {
+		out = append(out, synonymValue(e, name, d.Text, OriginDefault))
 	}
 	return out
 }

@@ -87,12 +87,13 @@ func parseListeners(setting string, list []string) ([]Listener, error) {
 	return out, nil
 }
 
-// portClash finds two listeners with one port on the same host, or on every
-// interface. An IPv4 and an IPv6 address may share a port.
+// portClash finds two listeners with one port on the same host, or where one
+// is on every interface. An IPv4 and an IPv6 address may share a port.
 func portClash(listeners []Listener) error {
 	for i, a := range listeners {
 		for _, b := range listeners[:i] {
-			if a.Port != 0 && a.Port == b.Port && (a.Host == b.Host || wildcard(a.Host) && wildcard(b.Host)) {
+			families := a.Host != "" && b.Host != "" && strings.Contains(a.Host, ":") != strings.Contains(b.Host, ":")
+			if a.Port != 0 && a.Port == b.Port && !families && (a.Host == b.Host || wildcard(a.Host) || wildcard(b.Host)) {
 				return fmt.Errorf("invalid value for listeners: %s and %s share a port", b, a)
 			}
 		}

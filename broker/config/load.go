@@ -114,12 +114,12 @@ func unknownWarning(name string) string {
 			return fmt.Sprintf("%s was removed from Kafka, it has no effect", name)
 		}
 	}
-	text := fmt.Sprintf("unknown setting %q, it has no effect", name)
+	text := fmt.Sprintf("setting %q is unknown and has no effect", name)
+	if other := counterpart(ScopeBroker, name); other != "" {
+		return fmt.Sprintf("setting %q has no effect here, %s", name, other)
+	}
 	if near := suggest(ScopeBroker, name); near != "" {
 		return text + fmt.Sprintf(": did you mean %q?", near)
-	}
-	if table.byTopic[name] != nil && len(table.byTopic[name].Synonyms) > 0 {
-		return text + fmt.Sprintf(": it is a topic's, its default is %q", table.byTopic[name].Synonyms[0].Name)
 	}
 	return text
 }

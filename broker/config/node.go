@@ -23,11 +23,13 @@ func (l *loader) identity(b *Broker, v func(string) Value) {
 	b.NodeID = int32(v("node.id").Int)
 	older := int32(v("broker.id").Int)
 	switch {
-	case older < 0:
-	case !l.set("node.id"):
+	case older >= 0 && !l.set("node.id"):
 		b.NodeID = older
-	case older != b.NodeID:
+		l.static["node.id"] = l.static["broker.id"]
+	case older >= 0 && older != b.NodeID:
 		l.fail("node.id %d and broker.id %d differ", b.NodeID, older)
+	case l.set("node.id"):
+		l.static["broker.id"] = l.static["node.id"] // both are described, as in Kafka
 	}
 }
 

@@ -1,5 +1,10 @@
 package config
 
+import (
+	"fmt"
+	"slices"
+)
+
 // suggestDistanceMax is how many single-letter edits a name may lie from the
 // setting that is suggested for it; nameLenMax bounds the work.
 const (
@@ -19,6 +24,22 @@ func suggest(scope Scope, name string) string {
 		}
 	}
 	return best
+}
+
+// counterpart explains a name that belongs to the other resource, or is "".
+func counterpart(scope Scope, name string) string {
+	if scope == ScopeBroker {
+		if e := table.byTopic[name]; e != nil && len(e.Synonyms) > 0 {
+			return fmt.Sprintf("which is a topic's: its default is the broker's %q", e.Synonyms[0].Name)
+		}
+		return ""
+	}
+	for _, e := range table.topics {
+		if slices.ContainsFunc(e.Synonyms, func(s Synonym) bool { return s.Name == name }) {
+			return fmt.Sprintf("which is a broker's: a topic's is %q", e.Name)
+		}
+	}
+	return ""
 }
 
 // distance counts the edits (insert, delete, replace one byte) from a to b; it

@@ -36,9 +36,9 @@ func moldauEntries() []Entry {
 func extraEntries() []Entry {
 	return []Entry{
 		{Name: "allow.everyone.if.no.acl.found", Type: Boolean, Scope: ScopeBroker, Default: value("false"), Importance: Low, Support: Ignored,
-			Doc: "Whether what no ACL speaks of is open to everyone; of the authorizer."},
+			Doc: "Whether the authorizer allows what no ACL speaks of."},
 		{Name: "super.users", Type: String, Scope: ScopeBroker, Default: value(""), Importance: Low, Support: Refused,
-			Doc: "Users who may do everything; of the authorizer."},
+			Doc: "Users to whom the authorizer allows everything."},
 		{Name: "follower.replication.throttled.rate", Type: Long, Scope: ScopeBroker, Default: value(maxLongText), Valid: atLeast{0}, Dynamic: Cluster, Importance: Medium, Support: Ignored,
 			Doc: "Most bytes in a second into the throttled replicas."},
 		{Name: "leader.replication.throttled.rate", Type: Long, Scope: ScopeBroker, Default: value(maxLongText), Valid: atLeast{0}, Dynamic: Cluster, Importance: Medium, Support: Ignored,

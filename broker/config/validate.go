@@ -117,7 +117,9 @@ func validate(scope Scope, name, text string) error {
 
 func unknown(scope Scope, name string) error {
 	text := fmt.Sprintf("unknown %s setting %q", scope, name)
-	if near := suggest(scope, name); near != "" {
+	if other := counterpart(scope, name); other != "" {
+		text += ", " + other
+	} else if near := suggest(scope, name); near != "" {
 		text += fmt.Sprintf(", did you mean %q?", near)
 	}
 	return &problem{ErrUnknown, text}
@@ -151,15 +153,7 @@ func (e *Entry) isDefault(v Value) bool {
 }
 
 func (e *Entry) refusal() string {
-	return fmt.Sprintf("%s asks for what this node does not have yet (%s)", e.Name, lowerFirst(strings.TrimSuffix(e.Doc, ".")))
-}
-
-// lowerFirst leaves words in capitals (SASL) as they are.
-func lowerFirst(s string) string {
-	if len(s) > 1 && s[1] >= 'a' {
-		return strings.ToLower(s[:1]) + s[1:]
-	}
-	return s
+	return fmt.Sprintf("%s asks for what this node does not have yet: %s", e.Name, strings.TrimSuffix(e.Doc, "."))
 }
 
 // Op is an incremental change, numbered as on the wire.
