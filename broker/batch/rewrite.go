@@ -15,7 +15,7 @@ func (v *validation) finish() (Info, *Error) {
 	if v.policy.Recompress {
 		target = v.policy.Target
 	}
-	if target.Codec == v.header.Codec() && !v.renumber {
+	if target.Codec == v.header.Codec() {
 		if limit := v.policy.MaxSegmentBytes; limit > 0 && len(v.raw) > limit {
 			return Info{}, tooLargeForSegment(len(v.raw), limit)
 		}
@@ -35,14 +35,11 @@ func tooLargeForSegment(size, limit int) *Error {
 	return refuse(kafka.ErrRecordListTooLarge, "record batch of %d bytes exceeds segment.bytes of %d", size, limit)
 }
 
-// rewrite encodes the batch anew with the target codec.
+// rewrite compresses the records anew with the target codec; as timestamps are
+// relative to the header's, the records themselves stay as they are.
 func (v *validation) rewrite(target Compression, maxTimestamp int64) ([]byte, *Error) {
-	body := v.body
-	if v.renumber {
-		body = v.renumbered()
-	}
-	out := append(make([]byte, 0, HeaderSize+len(body)), v.raw[:HeaderSize]...)
-	out, err := v.codecs.AppendCompressed(out, body, target)
+	out := append(make([]byte, 0, HeaderSize+len(v.body)), v.raw[:HeaderSize]...)
+	out, err := v.codecs.AppendCompressed(out, v.body, target)
 	if err != nil {
 		return nil, refuseCause(kafka.ErrUnknownServerError, err)
 	}
@@ -60,26 +57,4 @@ func (v *validation) rewrite(target Compression, maxTimestamp int64) ([]byte, *E
 	h.CRC = checksum(out)
 	h.put(out)
 	return out, nil
-}
-
-// renumbered is the body with the offset deltas 0, 1, 2 …: some old clients
-// leave them unset, and offsets are the leader's to give.
-func (v *validation) renumbered() []byte {
-	out := make([]byte, 0, len(v.body)+int(v.header.Count)*varintLenMax)
-	at := 0
-	var f frame
-	for i := range v.header.Count {
-		if f.read(v.body, at) != nil { // scan has read them all
-			break
-		}
-		rest := v.body[f.keyAt:f.end]
-		size := 1 + varintLen(f.timestampDelta) + varintLen(int64(i)) + len(rest)
-		out = appendVarint(out, int64(size))
-		out = append(out, v.body[f.start])
-		out = appendVarint(out, f.timestampDelta)
-		out = appendVarint(out, int64(i))
-		out = append(out, rest...)
-		at = f.end
-	}
-	return out
 }

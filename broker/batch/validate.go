@@ -18,14 +18,15 @@ const zstdProduceVersionMin = 7
 //
 // What it repairs: a maximal timestamp that is not that of the records, and
 // the timestamps of LogAppendTime topics, are set in raw, in place. A batch of
-// another codec than the topic's, or whose offset deltas are not 0, 1, 2 …, is
-// encoded anew (Info.Rewritten). raw is changed only when the error is nil.
+// another codec than the topic's is compressed anew (Info.Rewritten). raw is
+// changed only when the error is nil.
 //
-// Stricter than Kafka, for what no client sends: bytes after the batch, a
-// delete horizon, a negative producer epoch or a transaction without a
-// producer are refused; records that cannot be decompressed get
-// INVALID_RECORD where Kafka says UNKNOWN_SERVER_ERROR, unknown codecs
-// UNSUPPORTED_COMPRESSION_TYPE.
+// Stricter than Kafka 4.4, for what no client sends: bytes after the batch,
+// offset deltas other than 0, 1, 2 …, a record longer than the bytes of its
+// stream, a delete horizon, a negative producer epoch, and a transaction
+// without a producer are refused. Where Kafka trips over its own feet
+// (UNKNOWN_SERVER_ERROR), a stream that cannot be decompressed gets
+// INVALID_RECORD, an unknown codec UNSUPPORTED_COMPRESSION_TYPE.
 //
 // An error is always of type *Error. Nothing is allocated when raw is good and
 // stays as it is, but for growth of the buffer in codecs.
@@ -62,9 +63,8 @@ type validation struct {
 
 	maxTimestamp      int64
 	maxTimestampDelta int32
-	renumber          bool // offset deltas are not 0, 1, 2 …
 	errors            []RecordError
-	code              kafka.ErrorCode // of the first of errors
+	code              kafka.ErrorCode // INVALID_TIMESTAMP as soon as one of errors is
 }
 
 // singleBatch finds the one batch that raw must be.
@@ -167,7 +167,7 @@ func (v *validation) scan() *Error {
 			timestamp = v.header.MaxTimestamp
 		}
 		if f.offsetDelta != i {
-			v.renumber = true
+			return refuse(kafka.ErrInvalidRecord, "record %d has offset delta %d", i, f.offsetDelta)
 		}
 		if timestamp > v.maxTimestamp {
 			v.maxTimestamp, v.maxTimestampDelta = timestamp, i
@@ -204,7 +204,7 @@ func (v *validation) blameTimestamp(i int32, timestamp int64) {
 }
 
 func (v *validation) blame(i int32, code kafka.ErrorCode, message string) {
-	if v.errors == nil {
+	if v.errors == nil || code == kafka.ErrInvalidTimestamp {
 		v.code = code
 	}
 	if len(v.errors) < recordErrorsMax {
