@@ -1,57 +1,143 @@
 package replica
 
 import (
+	"slices"
+
+	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/seglog"
+	"github.com/moldau/moldau/clock"
+	"github.com/moldau/moldau/internal/invariant"
+	"github.com/moldau/moldau/internal/ring"
 )
 
 // Replica is one partition on one broker. One shard owns it.
 type Replica struct {
-	cfg Config
+	cfg      Config
+	log      *seglog.Log
+	standing seglog.Standing
+
+	role       Role
+	leading    bool
+	epochStart int64 // offset at which this leader epoch began
+
+	hw      int64
+	leo     int64 // one past the last offset written
+	durable int64 // D under durability sync
+
+	startDurable int64        // the log start that is on disk
+	deleted      []deletion   // orders to delete that may not be carried out yet
+	waits        [2]waitQueue // of acks=1 and acks=all, see queueOf
+	deletes      ring.Ring[deleteWait]
+
+	offline  bool
+	full     bool // appends are refused: no space
+	resumeAt clock.Mono
+
+	ticking       bool // the times below are set
+	nextRetention clock.Mono
+	nextProducers clock.Mono
+	nextRest      clock.Mono
+	restNext      int64 // Next at the last look, to see whether the log rests
+	retentionSoon bool  // the active segment was rolled to be deleted
 }
 
 // New makes the replica that recovery found. It leads nothing until Apply.
-func New(cfg Config, st seglog.State) *Replica { return &Replica{cfg: cfg} }
+// Everything that recovery left in the log is durable: it synced what it kept.
+func New(cfg Config, st seglog.State) *Replica {
+	if cfg.RetentionCheck <= 0 {
+		cfg.RetentionCheck = RetentionCheckDefault
+	}
+	hw := min(max(st.HighWatermark, st.LogStart), st.End)
+	r := &Replica{
+		cfg: cfg, log: seglog.NewLog(cfg.Log, st), standing: seglog.Classify(cfg.Durability, st.Evidence),
+		role: Role{Leader: -1, LeaderEpoch: NoEpoch, PartitionEpoch: -1},
+		hw:   hw, leo: st.End, durable: st.End, startDurable: st.LogStart,
+	}
+	r.log.Producers().HighWatermark(hw)
+	return r
+}
 
-// Apply takes the role of a newer metadata image; an older one is ignored.
-func (r *Replica) Apply(now Times, role Role, ready *Ready) {}
+// SetConfig takes the topic's changed configuration. Identity and durability
+// stay what they are.
+func (r *Replica) SetConfig(cfg Config) {
+	cfg.ID, cfg.Topic, cfg.NodeID, cfg.Durability = r.cfg.ID, r.cfg.Topic, r.cfg.NodeID, r.cfg.Durability
+	if cfg.RetentionCheck <= 0 {
+		cfg.RetentionCheck = RetentionCheckDefault
+	}
+	r.cfg = cfg
+	r.log.SetConfig(cfg.Log)
+}
 
-// Produce appends a batch, or refuses it with an Ack.
-func (r *Replica) Produce(now Times, p Produce, ready *Ready) {}
+// committable is D: one past the last offset of which this replica may say
+// that it has it.
+func (r *Replica) committable() int64 {
+	if r.cfg.Durability == kafka.DurabilityOS {
+		return r.leo
+	}
+	return r.durable
+}
 
-// Done takes the disk worker's answer.
-func (r *Replica) Done(now Times, d seglog.Done, ready *Ready) {}
+// lastStable is the last stable offset.
+func (r *Replica) lastStable() int64 {
+	if first := r.log.Producers().FirstUnstable(); first >= 0 {
+		return min(first, r.hw)
+	}
+	return r.hw
+}
 
-// Fetch says what may be read.
-func (r *Replica) Fetch(f Fetch) FetchAnswer { return FetchAnswer{} }
+// advance moves the high watermark (rule L3) and answers whom that concerns.
+func (r *Replica) advance(ready *Ready) {
+	if end, ok := r.isrEnd(); ok && end > r.hw {
+		r.hw = end
+		r.log.Producers().HighWatermark(end)
+		ready.Advanced = true
+	}
+	invariant.Check(r.hw <= r.leo, "%s: high watermark %d above LEO %d", r.cfg.ID, r.hw, r.leo)
+	r.release(ready)
+}
 
-// ListOffset finds an offset by timestamp, or says where to search it.
-func (r *Replica) ListOffset(q ListOffset) ListOffsetAnswer { return ListOffsetAnswer{} }
+// isrEnd is the least D over the ISR. It is unknown, and the high watermark
+// stands, while this broker does not lead, the ISR is below min.insync.replicas
+// (KIP-966), or a member's D is not known.
+func (r *Replica) isrEnd() (int64, bool) {
+	if !r.leading || r.offline || len(r.role.ISR) < r.role.MinISR || !r.alone() {
+		return 0, false
+	}
+	return r.committable(), true
+}
 
-// EpochEnd answers OffsetForLeaderEpoch.
-func (r *Replica) EpochEnd(currentLeaderEpoch, epoch int32) EpochEnd { return EpochEnd{} }
-
-// DeleteRecords raises the log start to offset, -1 for the high watermark; the
-// Ack comes when the log start is durable (rule L7).
-func (r *Replica) DeleteRecords(offset int64, token uint64, ready *Ready) {}
-
-// Tick does what is due by the clock: retention, expiry of producers, the end
-// of a refusal for want of space. It is cheap when nothing is due.
-func (r *Replica) Tick(now Times, ready *Ready) {}
-
-// SetConfig takes the topic's changed configuration.
-func (r *Replica) SetConfig(cfg Config) {}
-
-// Status is a snapshot.
-func (r *Replica) Status() Status { return Status{} }
-
-// EpochOf is the leader epoch of the batch at offset, -1 if unknown.
-func (r *Replica) EpochOf(offset int64) int32 { return -1 }
+// alone reports whether this broker is the whole ISR. Nothing is known of
+// other members' durable ends.
+func (r *Replica) alone() bool { return len(r.role.ISR) == 1 && r.role.ISR[0] == r.cfg.NodeID }
 
 // HighWatermark is one past the last committed offset.
-func (r *Replica) HighWatermark() int64 { return 0 }
+func (r *Replica) HighWatermark() int64 { return r.hw }
 
 // LogStart is the first offset that may be read.
-func (r *Replica) LogStart() int64 { return 0 }
+func (r *Replica) LogStart() int64 { return r.log.LogStart() }
 
-// Clone copies the machine; Data in flight is not part of it.
-func (r *Replica) Clone() *Replica { return nil }
+// EpochOf is the leader epoch of the batch at offset, -1 if unknown.
+func (r *Replica) EpochOf(offset int64) int32 { return r.log.EpochOf(offset) }
+
+// Status is a snapshot.
+func (r *Replica) Status() Status {
+	return Status{
+		Leader: r.leading, LeaderEpoch: r.role.LeaderEpoch, PartitionEpoch: r.role.PartitionEpoch,
+		LogStart: r.log.LogStart(), HighWatermark: r.hw, LastStable: r.lastStable(), Durable: r.committable(),
+		LEO: r.leo, Next: r.log.Next(), Segments: len(r.log.Segments()), Bytes: r.log.Size(),
+		Producers: r.log.Producers().Len(), Waiting: r.waiting(), Offline: r.offline, Full: r.full, Standing: r.standing,
+	}
+}
+
+// Clone copies the machine; data under way is not part of it.
+func (r *Replica) Clone() *Replica {
+	c := *r
+	c.log = r.log.Clone()
+	c.role.ISR, c.role.Replicas = slices.Clone(r.role.ISR), slices.Clone(r.role.Replicas)
+	c.deleted = slices.Clone(r.deleted)
+	for i := range r.waits {
+		c.waits[i].ring = r.waits[i].ring.Clone()
+	}
+	c.deletes = r.deletes.Clone()
+	return &c
+}

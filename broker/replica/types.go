@@ -1,6 +1,8 @@
 package replica
 
 import (
+	"time"
+
 	"github.com/moldau/moldau/broker/buffer"
 	"github.com/moldau/moldau/broker/event"
 	"github.com/moldau/moldau/broker/kafka"
@@ -15,8 +17,29 @@ type Config struct {
 	NodeID     int32
 	Log        seglog.Config
 	Durability kafka.Durability
-	MinISR     int // min.insync.replicas
+	// RetentionCheck is how often retention is looked at
+	// (log.retention.check.interval.ms); 0 means RetentionCheckDefault.
+	RetentionCheck time.Duration
 }
+
+// Intervals of Tick.
+const (
+	// RetentionCheckDefault is Kafka's.
+	RetentionCheckDefault = 5 * time.Minute
+	// ProducerCheck is how often idle producer ids are forgotten
+	// (producer.id.expiration.check.interval.ms).
+	ProducerCheck = 10 * time.Minute
+	// FullRetry is how long appends are refused before space is tried again.
+	FullRetry = time.Second
+)
+
+// Bounds of what may wait in one replica.
+const (
+	// AcksWaitingMax is how many produce requests wait for their ack.
+	AcksWaitingMax = 1 << 17
+	// DeletesWaitingMax is how many DeleteRecords requests wait.
+	DeletesWaitingMax = 1 << 10
+)
 
 // Times is one reading of both clocks.
 type Times struct {
@@ -31,7 +54,9 @@ type Role struct {
 	PartitionEpoch int32
 	ISR            []int32
 	Replicas       []int32
-	MinISR         int // from the same image as ISR (rule L3)
+	// MinISR is min.insync.replicas from the same image as ISR (rule L3). Where
+	// it changes alone, the role is applied again.
+	MinISR int
 }
 
 // NoEpoch stands for a request's missing leader epoch.
@@ -65,7 +90,7 @@ type Ack struct {
 	Message       string // for people, when Code is an error
 	BaseOffset    int64  // -1 on errors
 	LastOffset    int64  // -1 on errors
-	LogAppendTime int64  // ms, -1 unless the topic's timestamps are of append (or the batch a duplicate)
+	LogAppendTime int64  // ms, -1 unless the timestamps are of append or the batch is a duplicate
 	LogStart      int64  // for DeleteRecords: the low watermark
 }
 
@@ -96,7 +121,7 @@ type Fetch struct {
 	MaxBytes           int
 	AtLeastOne         bool // one batch may exceed MaxBytes
 	ReadCommitted      bool
-	// LeaderOnly: the client knows no follower fetching (Fetch below version 11).
+	// LeaderOnly: the client knows no fetching from followers (Fetch below version 11).
 	LeaderOnly bool
 }
 
@@ -151,16 +176,19 @@ type ListOffsetAnswer struct {
 	Offset      int64 // -1 for none
 	Timestamp   int64 // -1 where the protocol says none
 	LeaderEpoch int32 // -1 for unknown
-	// Search is set when the I/O side has to look into segments.
-	Search *TimeSearch
+	// Search counts, instead of the fields above, when Searches is set: the
+	// I/O side has to look into segments.
+	Search   TimeSearch
+	Searches bool
 }
 
 // TimeSearch looks for the first record, in offset order, of at least
-// Timestamp, from From on, in the segment Segment or a later one, below UpTo.
-// If none is found the answer is offset -1, timestamp -1, code NotFound.
+// Timestamp, or the first record with the largest timestamp (Max), from From on
+// and below UpTo. If none is found the answer is offset -1, timestamp -1, and
+// the code NotFound.
 type TimeSearch struct {
 	Timestamp int64
-	Segment   int64
+	Max       bool
 	From      int64
 	UpTo      int64
 	NotFound  kafka.ErrorCode
