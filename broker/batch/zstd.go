@@ -24,7 +24,7 @@ func (c *Codecs) decompressZstd(src []byte) error {
 	if c.unzstd == nil {
 		c.unzstd, err = zstd.NewReader(nil,
 			zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecodeAllCapLimit(true),
-			zstd.WithDecoderMaxWindow(zstdWindowMax), zstd.WithDecoderMaxMemory(uint64(c.maxDecompressed)))
+			zstd.WithDecoderMaxWindow(zstdWindowMax))
 		if err != nil {
 			return err
 		}
