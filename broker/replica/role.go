@@ -17,6 +17,9 @@ func (r *Replica) Apply(now Times, role Role, ready *Ready) {
 	led, newEpoch := r.leading, role.LeaderEpoch > r.role.LeaderEpoch
 	r.role = role
 	r.role.ISR, r.role.Replicas = slices.Clone(role.ISR), slices.Clone(role.Replicas)
+	if role.MinISR <= 0 {
+		r.role.MinISR = r.cfg.MinISR
+	}
 	switch r.leading = role.Leader == r.cfg.NodeID; {
 	case r.leading && newEpoch:
 		r.lead(now, ready)

@@ -17,6 +17,8 @@ type Config struct {
 	NodeID     int32
 	Log        seglog.Config
 	Durability kafka.Durability
+	// MinISR is min.insync.replicas, for a Role that does not say it.
+	MinISR int
 	// RetentionCheck is how often retention is looked at
 	// (log.retention.check.interval.ms); 0 means RetentionCheckDefault.
 	RetentionCheck time.Duration
@@ -55,7 +57,7 @@ type Role struct {
 	ISR            []int32
 	Replicas       []int32
 	// MinISR is min.insync.replicas from the same image as ISR (rule L3). Where
-	// it changes alone, the role is applied again.
+	// it changes alone, the role is applied again. 0: as Config says.
 	MinISR int
 }
 
