@@ -46,13 +46,9 @@ func (it *HeaderIter) Next() (RecordHeader, bool) {
 // nullable reads a length and that many bytes; nil for a negative length.
 // next is -1 when b is too short.
 func nullable(b []byte, at int) (v []byte, next int) {
-	n, at := varint(b, at)
-	switch {
-	case at < 0 || int(n) > len(b)-at:
-		return nil, -1
-	case n < 0:
-		return nil, at
+	n, end := skipNullable(b, at)
+	if end < 0 || n < 0 {
+		return nil, end
 	}
-	end := at + int(n)
-	return b[at:end:end], end
+	return b[end-int(n) : end : end], end
 }

@@ -69,6 +69,21 @@ type frame struct {
 
 // read finds and checks the record at b[at:].
 func (f *frame) read(b []byte, at int) error {
+	size, start := int32(0), at+1
+	if c, ok := short(b, at); ok {
+		size = unzigzag(c)
+	} else {
+		size, start = varint(b, at)
+	}
+	if start < 0 || size < 0 || int(size) > len(b)-start || !f.parts(b[:start+int(size)], start) {
+		return badRecord(b, at)
+	}
+	f.start, f.end = start, start+int(size)
+	return nil
+}
+
+// badRecord says what is wrong with the record at b[at:].
+func badRecord(b []byte, at int) error {
 	size, start := varint(b, at)
 	switch {
 	case start < 0:
@@ -78,11 +93,7 @@ func (f *frame) read(b []byte, at int) error {
 	case int(size) > len(b)-start:
 		return corrupt("record of %d bytes at byte %d where %d are left", size, at, len(b)-start)
 	}
-	f.start, f.end = start, start+int(size)
-	if !f.parts(b[:f.end], start) {
-		return corrupt("structure of the record at byte %d", at)
-	}
-	return nil
+	return corrupt("structure of the record at byte %d", at)
 }
 
 // parts reads the fields of the record that b ends with.
@@ -90,47 +101,70 @@ func (f *frame) parts(b []byte, at int) bool {
 	if at >= len(b) { // the attributes byte
 		return false
 	}
-	if f.timestampDelta, at = varlong(b, at+1); at < 0 {
+	at++
+	if c, ok := short(b, at); ok {
+		f.timestampDelta, at = int64(unzigzag(c)), at+1
+	} else if f.timestampDelta, at = varlong(b, at); at < 0 {
 		return false
 	}
-	if f.offsetDelta, at = varint(b, at); at < 0 {
+	if c, ok := short(b, at); ok {
+		f.offsetDelta, at = unzigzag(c), at+1
+	} else if f.offsetDelta, at = varint(b, at); at < 0 {
 		return false
 	}
 	f.keyAt = at
-	n, at := varint(b, at)
-	if at < 0 || int(n) > len(b)-at {
+	n, at := skipNullable(b, at)
+	if at < 0 {
 		return false
 	}
 	f.keyNull = n < 0
-	f.valueAt = at + int(max(n, 0))
-	if n, at = varint(b, f.valueAt); at < 0 || int(n) > len(b)-at {
+	f.valueAt = at
+	if _, at = skipNullable(b, at); at < 0 {
 		return false
 	}
-	if f.headerCount, at = varint(b, at+int(max(n, 0))); at < 0 {
+	if c, ok := short(b, at); ok {
+		f.headerCount, at = unzigzag(c), at+1
+	} else if f.headerCount, at = varint(b, at); at < 0 {
 		return false
 	}
 	f.headersAt = at
-	// A header takes two bytes at least.
-	if f.headerCount < 0 || int(f.headerCount) > (len(b)-at)/2 {
-		return false
+	if f.headerCount == 0 {
+		return at == len(b)
 	}
-	for range f.headerCount {
-		if at = skipHeader(b, at); at < 0 {
-			return false
-		}
-	}
-	return at == len(b)
+	return skipHeaders(b, at, f.headerCount) == len(b)
 }
 
-// skipHeader is where the header at b[at:] ends, or -1.
-func skipHeader(b []byte, at int) int {
-	n, at := varint(b, at)
-	if at < 0 || n < 0 || int(n) > len(b)-at {
+// skipNullable is the length at b[at:], and where that many bytes end; -1 when
+// b is too short.
+func skipNullable(b []byte, at int) (n int32, end int) {
+	if c, ok := short(b, at); ok {
+		n, at = unzigzag(c), at+1
+	} else if n, at = varint(b, at); at < 0 {
+		return 0, -1
+	}
+	switch {
+	case n < 0:
+		return n, at
+	case int(n) > len(b)-at:
+		return 0, -1
+	}
+	return n, at + int(n)
+}
+
+// skipHeaders is where count headers at b[at:] end, or -1.
+func skipHeaders(b []byte, at int, count int32) int {
+	const headerLenMin = 2
+	if count < 0 || int(count) > (len(b)-at)/headerLenMin {
 		return -1
 	}
-	n, at = varint(b, at+int(n))
-	if at < 0 || int(n) > len(b)-at {
-		return -1
+	for range count {
+		n, end := skipNullable(b, at)
+		if end < 0 || n < 0 {
+			return -1
+		}
+		if _, at = skipNullable(b, end); at < 0 {
+			return -1
+		}
 	}
-	return at + int(max(n, 0))
+	return at
 }

@@ -8,14 +8,26 @@ const (
 	varlongLenMax = 10
 )
 
+// short is the byte at b[at:] and whether it is a varint of its own: most
+// lengths and deltas are. It is small enough to be inlined where the calls of
+// varint would be the cost of reading a record.
+func short(b []byte, at int) (c byte, ok bool) {
+	if uint(at) >= uint(len(b)) {
+		return 0, false
+	}
+	return b[at], b[at] < 0x80
+}
+
+// unzigzag is the value of a short varint.
+func unzigzag(c byte) int32 { return int32(c>>1) ^ -int32(c&1) }
+
 // varint reads a 32-bit varint at b[at:]. next is -1 when b ends within it, or
 // when it is longer than 5 bytes. Of the fifth byte, as in Kafka, only the
 // bits that fit count.
 func varint(b []byte, at int) (v int32, next int) {
-	if at < len(b) {
-		if c := b[at]; c < 0x80 { // most lengths and deltas
-			return int32(c>>1) ^ -int32(c&1), at + 1
-		}
+	if at+1 < len(b) && b[at+1] < 0x80 && b[at] >= 0x80 {
+		u := uint32(b[at]&0x7f) | uint32(b[at+1])<<7
+		return int32(u>>1) ^ -int32(u&1), at + 2
 	}
 	return varintSlow(b, at)
 }
