@@ -34,17 +34,7 @@ func (m *Machine) fetchOne(r *kmsg.OffsetFetchRequest) []kmsg.OffsetFetchRespons
 	g := m.groups[r.Group]
 	var out []kmsg.OffsetFetchResponseTopic
 	if r.Topics == nil && r.Version >= 2 {
-		if g == nil {
-			return nil
-		}
-		for _, t := range g.offsets {
-			answer := kmsg.OffsetFetchResponseTopic{Topic: t.name}
-			for i := range t.partitions {
-				answer.Partitions = append(answer.Partitions, onePartition(t.partitions[i].partition, t.at(i)))
-			}
-			out = append(out, answer)
-		}
-		return out
+		return m.fetchOneAll(g)
 	}
 	for i := range r.Topics {
 		t := &r.Topics[i]
@@ -54,6 +44,27 @@ func (m *Machine) fetchOne(r *kmsg.OffsetFetchRequest) []kmsg.OffsetFetchRespons
 			answer.Partitions = append(answer.Partitions, onePartition(p, g.fetch(t.Topic, id, p)))
 		}
 		out = append(out, answer)
+	}
+	return out
+}
+
+// fetchOneAll is everything that a group, which may be nil, committed.
+func (m *Machine) fetchOneAll(g *group) []kmsg.OffsetFetchResponseTopic {
+	if g == nil {
+		return nil
+	}
+	var out []kmsg.OffsetFetchResponseTopic
+	for _, t := range g.offsets {
+		id := m.topicIDOf(t.name)
+		answer := kmsg.OffsetFetchResponseTopic{Topic: t.name}
+		for i := range t.partitions {
+			if c := t.at(i); c.of(id) {
+				answer.Partitions = append(answer.Partitions, onePartition(t.partitions[i].partition, c))
+			}
+		}
+		if len(answer.Partitions) > 0 {
+			out = append(out, answer)
+		}
 	}
 	return out
 }
@@ -109,17 +120,21 @@ func (m *Machine) fetchAll(g *group, byID bool) []kmsg.OffsetFetchResponseGroupT
 	var out []kmsg.OffsetFetchResponseGroupTopic
 	for _, t := range g.offsets {
 		answer := kmsg.OffsetFetchResponseGroupTopic{Topic: t.name}
+		id, ok := m.topics.ID(t.name)
+		if byID && !ok {
+			continue
+		}
 		if byID {
-			id, ok := m.topics.ID(t.name)
-			if !ok {
-				continue
-			}
 			answer.TopicID = id
 		}
 		for i := range t.partitions {
-			answer.Partitions = append(answer.Partitions, groupPartition(t.partitions[i].partition, t.at(i)))
+			if c := t.at(i); c.of(id) {
+				answer.Partitions = append(answer.Partitions, groupPartition(t.partitions[i].partition, c))
+			}
 		}
-		out = append(out, answer)
+		if len(answer.Partitions) > 0 {
+			out = append(out, answer)
+		}
 	}
 	return out
 }

@@ -33,7 +33,7 @@ func (m *Machine) handleLeave(req *coord.Request, r *kmsg.LeaveGroupRequest) {
 		})
 	}
 	if r.Version < 3 {
-		resp.ErrorCode = resp.Members[0].ErrorCode
+		resp.ErrorCode, resp.Members = resp.Members[0].ErrorCode, nil
 	}
 	if left > 0 {
 		switch g.state {

@@ -80,8 +80,13 @@ func (g *group) findTopic(name string) (int, bool) {
 	return slices.BinarySearchFunc(g.offsets, name, func(t *topicOffsets, name string) int { return strings.Compare(t.name, name) })
 }
 
-// offset is a committed offset of the group. An id that is known and differs
-// from the one that was committed means another topic of the same name.
+// of reports whether the offset is one of the topic with that id. Two ids that
+// are both known and differ mean two topics of the same name.
+func (c *committed) of(id kafka.UUID) bool {
+	return c.topicID == id || c.topicID.IsZero() || id.IsZero()
+}
+
+// offset is a committed offset of the group.
 func (g *group) offset(topic string, id kafka.UUID, partition int32) (committed, bool) {
 	ti, ok := g.findTopic(topic)
 	if !ok {
@@ -92,7 +97,7 @@ func (g *group) offset(topic string, id kafka.UUID, partition int32) (committed,
 		return committed{}, false
 	}
 	c := g.offsets[ti].at(pi)
-	return c, c.topicID == id || c.topicID.IsZero() || id.IsZero()
+	return c, c.of(id)
 }
 
 // setOffset stores an offset.

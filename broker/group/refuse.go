@@ -68,10 +68,10 @@ func refuseCommit(req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse
 // refuseFetch puts the code where each version has it: with the group from 8,
 // on top from 2, in version 1 with every partition.
 func refuseFetch(req *kmsg.OffsetFetchRequest, resp *kmsg.OffsetFetchResponse, code kafka.ErrorCode) {
-	for i := range req.Groups {
-		resp.Groups = append(resp.Groups, kmsg.OffsetFetchResponseGroup{Group: req.Groups[i].Group, ErrorCode: int16(code)})
-	}
 	if req.Version >= 8 {
+		for i := range req.Groups {
+			resp.Groups = append(resp.Groups, kmsg.OffsetFetchResponseGroup{Group: req.Groups[i].Group, ErrorCode: int16(code)})
+		}
 		return
 	}
 	resp.ErrorCode = int16(code)
