@@ -194,7 +194,7 @@ var layouts = [...]layout{
 	{73, 0, 0, true, "il[u[u[iT]T]T]T"},                                   // ASSIGN_REPLICAS_TO_DIRS
 	{74, 0, 0, true, "T"},                                                 // LIST_CONFIG_RESOURCES
 	{74, 1, 1, true, "[b]T"},                                              // LIST_CONFIG_RESOURCES
-	{75, 0, 0, true, "[sT]i?{siT}T"},                                         // DESCRIBE_TOPIC_PARTITIONS
+	{75, 0, 0, true, "[sT]i?{siT}T"},                                      // DESCRIBE_TOPIC_PARTITIONS
 	{76, 1, 1, true, "ssis[s]T"},                                          // SHARE_GROUP_HEARTBEAT
 	{77, 1, 1, true, "[s]bT"},                                             // SHARE_GROUP_DESCRIBE
 	{78, 1, 1, true, "ssiiiiii[u[i[ll[b]T]T]T][u[i]T]T"},                  // SHARE_FETCH

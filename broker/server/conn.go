@@ -144,6 +144,9 @@ func (c *Conn) serveFrame(frame *buffer.Frame) error {
 		return err
 	}
 	if err := c.admit(false); err != nil {
+		if s, ok := body.(Streamed); ok {
+			s.Sent()
+		}
 		return err
 	}
 	if body == nil {

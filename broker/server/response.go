@@ -18,6 +18,10 @@ type Streamed interface {
 	Body
 	// Chunks are the parts of the answer in order; the server calls it once.
 	Chunks() []Chunk
+	// Verify says that the bytes read from files are still those that the
+	// answer means. It is asked before the last of them leave; if not, the
+	// connection is closed with the answer cut short.
+	Verify() bool
 	// Sent is called once when the chunks are sent, or will never be.
 	Sent()
 }
@@ -122,6 +126,9 @@ func sendStreamed(tc transport.Conn, a answer, s Streamed, buf []byte) (rest []b
 				return buf[:0], 0, transport.ErrShortFile
 			}
 		}
+	}
+	if !s.Verify() {
+		return buf[:0], 0, transport.ErrShortFile
 	}
 	if err := flush(); err != nil {
 		return buf, 0, err

@@ -1,0 +1,177 @@
+package api
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/moldau/moldau/broker/kafka"
+	"github.com/moldau/moldau/broker/metaimage"
+	"github.com/moldau/moldau/broker/server"
+)
+
+// operationsUnknown is the value of authorized operations that nobody asked
+// for; without an authorizer there are no others to tell.
+const operationsUnknown = -2147483648
+
+// metadata answers key 3: brokers, topics, leaders.
+//
+//   - v0: no topics means all; v1 and later: null means all, empty none.
+//   - v4 allow_auto_topic_creation; v7 leader epochs; v10 topic ids; v12 asks by
+//     id alone.
+//   - A topic that does not exist is made if the request and
+//     auto.create.topics.enable allow it.
+func (h *Handler) metadata(req *server.Request, r *kmsg.MetadataRequest) kmsg.Response {
+	img := h.cfg.Manager.Image()
+	if h.createMissing(img, r) {
+		img = h.cfg.Manager.Image()
+	}
+	resp := kmsg.NewPtrMetadataResponse()
+	listener := req.Conn.Listener.Name
+	resp.Brokers = metadataBrokers(img, listener)
+	resp.ClusterID = &h.cfg.ClusterID
+	resp.ControllerID = h.someController(img)
+	resp.AuthorizedOperations = operationsUnknown
+	if all := r.Topics == nil || r.Version == 0 && len(r.Topics) == 0; all {
+		for _, t := range img.Topics() {
+			resp.Topics = append(resp.Topics, metadataTopic(img, t, listener))
+		}
+		return resp
+	}
+	for _, t := range r.Topics {
+		resp.Topics = append(resp.Topics, h.askedTopic(img, t, listener))
+	}
+	return resp
+}
+
+// someController names a broker as controller, as Kafka does in KRaft mode:
+// any that is alive will forward what is meant for the controller.
+func (h *Handler) someController(img *metaimage.Image) int32 {
+	if b := img.Broker(h.cfg.NodeID); b != nil && !b.Fenced {
+		return h.cfg.NodeID
+	}
+	for id, b := range img.Brokers() {
+		if !b.Fenced {
+			return id
+		}
+	}
+	return -1
+}
+
+func metadataBrokers(img *metaimage.Image, listener string) []kmsg.MetadataResponseBroker {
+	var out []kmsg.MetadataResponseBroker
+	for id, b := range img.Brokers() {
+		e, ok := endpointOf(b, listener)
+		if b.Fenced || !ok {
+			continue
+		}
+		mb := kmsg.NewMetadataResponseBroker()
+		mb.NodeID, mb.Host, mb.Port, mb.Rack = id, e.host, e.port, b.Rack
+		out = append(out, mb)
+	}
+	return out
+}
+
+func (h *Handler) askedTopic(img *metaimage.Image, asked kmsg.MetadataRequestTopic, listener string) kmsg.MetadataResponseTopic {
+	var t *metaimage.Topic
+	code := kafka.ErrUnknownTopicOrPartition
+	switch {
+	case kafka.UUID(asked.TopicID) != kafka.ZeroUUID:
+		t, code = img.Topic(kafka.UUID(asked.TopicID)), kafka.ErrUnknownTopicID
+	case asked.Topic == nil:
+		code = kafka.ErrInvalidRequest
+	case !validTopicName(*asked.Topic):
+		code = kafka.ErrInvalidTopicException
+	default:
+		t = img.TopicByName(*asked.Topic)
+	}
+	if t != nil {
+		return metadataTopic(img, t, listener)
+	}
+	out := kmsg.NewMetadataResponseTopic()
+	out.ErrorCode, out.Topic, out.TopicID = int16(code), asked.Topic, asked.TopicID
+	out.AuthorizedOperations = operationsUnknown
+	return out
+}
+
+func metadataTopic(img *metaimage.Image, t *metaimage.Topic, listener string) kmsg.MetadataResponseTopic {
+	out := kmsg.NewMetadataResponseTopic()
+	out.Topic, out.TopicID, out.IsInternal = ptr(t.Name), t.ID, t.Internal()
+	out.AuthorizedOperations = operationsUnknown
+	out.Partitions = make([]kmsg.MetadataResponseTopicPartition, 0, t.NumPartitions())
+	for index, p := range t.Partitions() {
+		mp := kmsg.NewMetadataResponseTopicPartition()
+		mp.Partition, mp.Leader, mp.LeaderEpoch = index, p.Leader, p.LeaderEpoch
+		mp.Replicas, mp.ISR = orEmpty(p.Replicas), orEmpty(p.ISR)
+		mp.OfflineReplicas = offline(img, p.Replicas)
+		if !reachable(img, p.Leader, listener) {
+			mp.ErrorCode, mp.Leader = int16(kafka.ErrLeaderNotAvailable), -1
+		}
+		out.Partitions = append(out.Partitions, mp)
+	}
+	return out
+}
+
+func reachable(img *metaimage.Image, broker int32, listener string) bool {
+	b := img.Broker(broker)
+	if b == nil || b.Fenced {
+		return false
+	}
+	_, ok := endpointOf(b, listener)
+	return ok
+}
+
+func offline(img *metaimage.Image, replicas []int32) []int32 {
+	out := []int32{}
+	for _, id := range replicas {
+		if b := img.Broker(id); b == nil || b.Fenced {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+func orEmpty(ids []int32) []int32 {
+	if ids == nil {
+		return []int32{}
+	}
+	return ids
+}
+
+// createMissing makes the topics of r that do not exist, where that is
+// allowed; it reports whether it tried.
+func (h *Handler) createMissing(img *metaimage.Image, r *kmsg.MetadataRequest) bool {
+	if !h.cfg.Settings.AutoCreateTopics || r.Version >= 4 && !r.AllowAutoTopicCreation {
+		return false
+	}
+	var names []string
+	for _, t := range r.Topics {
+		if t.Topic != nil && validTopicName(*t.Topic) && img.TopicByName(*t.Topic) == nil && kafka.UUID(t.TopicID).IsZero() {
+			names = append(names, *t.Topic)
+		}
+	}
+	if len(names) == 0 {
+		return false
+	}
+	slices.SortFunc(names, cmp.Compare[string])
+	h.createTopics(slices.Compact(names))
+	return true
+}
+
+// topicNameLenMax is Kafka's bound on the length of a topic's name.
+const topicNameLenMax = 249
+
+// validTopicName checks Kafka's rules for topic names.
+func validTopicName(s string) bool {
+	if s == "" || s == "." || s == ".." || len(s) > topicNameLenMax {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '_' || c == '-') {
+			return false
+		}
+	}
+	return true
+}

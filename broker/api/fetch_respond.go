@@ -1,0 +1,277 @@
+package api
+
+import (
+	"errors"
+
+	"github.com/moldau/moldau/broker/kafka"
+	"github.com/moldau/moldau/broker/metaimage"
+	"github.com/moldau/moldau/broker/seglog/logdir"
+	"github.com/moldau/moldau/broker/server"
+)
+
+// extent is the byte range that answers one partition.
+type extent = logdir.Extent
+
+// abortedTransaction is an aborted transaction in a read_committed answer.
+type abortedTransaction struct{ producerID, firstOffset int64 }
+
+// read opens the byte ranges, within the limits of the request.
+func (c *fetchCall) read() {
+	left := int(c.req.MaxBytes)
+	if limit := c.h.cfg.Settings.FetchMaxBytes; left <= 0 || left > limit {
+		left = limit
+	}
+	empty := true
+	for _, p := range c.parts {
+		if p.code != kafka.ErrNone || p.answer.Available == 0 || left <= 0 {
+			continue
+		}
+		plan := p.answer.Plan
+		plan.MaxBytes = min(int(p.maxBytes), left)
+		plan.AtLeastOne = empty
+		ext, err := p.handle.Read(plan)
+		switch {
+		case err != nil:
+			p.code = readError(err)
+		case ext != nil:
+			p.extent = ext
+			left -= int(ext.Len)
+			empty = false
+			c.h.stats.fetched(p.topic, ext.Len)
+			if p.answer.Aborted {
+				c.aborted(p, plan.From)
+			}
+		}
+	}
+}
+
+func (c *fetchCall) aborted(p *fetchPartition, from int64) {
+	upTo := p.answer.LastStable
+	if p.extent.Next >= 0 {
+		upTo = min(upTo, p.extent.Next)
+	}
+	list, err := p.handle.Partition().AbortedTransactions(from, upTo)
+	if err != nil {
+		p.code = readError(err)
+		return
+	}
+	for _, t := range list {
+		p.abort = append(p.abort, abortedTransaction{t.ProducerID, t.FirstOffset})
+	}
+}
+
+func readError(err error) kafka.ErrorCode {
+	switch {
+	case errors.Is(err, logdir.ErrOutOfRange):
+		return kafka.ErrOffsetOutOfRange
+	case errors.Is(err, logdir.ErrCorrupt):
+		return kafka.ErrCorruptMessage
+	}
+	return kafka.ErrKafkaStorageError
+}
+
+// fetchBody is an encoded fetch answer with the ranges that belong between
+// its bytes.
+type fetchBody struct {
+	chunks  []server.Chunk
+	extents []*extent
+}
+
+// AppendTo is not used: the answer is streamed.
+func (b *fetchBody) AppendTo(dst []byte) []byte { return dst }
+
+// Chunks implements server.Streamed.
+func (b *fetchBody) Chunks() []server.Chunk { return b.chunks }
+
+// Verify implements server.Streamed: no truncation came between plan and sending.
+func (b *fetchBody) Verify() bool {
+	for _, e := range b.extents {
+		if !e.Valid() {
+			return false
+		}
+	}
+	return true
+}
+
+// Sent implements server.Streamed.
+func (b *fetchBody) Sent() {
+	for _, e := range b.extents {
+		e.Release()
+	}
+}
+
+// respond reads what may be read and encodes the answer (Fetch versions 4 to 18).
+func (c *fetchCall) respond(conn *server.Conn) server.Body {
+	c.read()
+	parts := c.session.changed(c.parts)
+	e := &fetchEncoder{version: c.req.Version, committed: c.req.IsolationLevel == 1}
+	e.w.flexible = c.req.Version >= 12
+	e.w.int32(0) // throttle time
+	if c.req.Version >= 7 {
+		e.w.int16(0)
+		e.w.int32(c.session.id)
+	}
+	e.topics(parts)
+	e.endpoints(c, conn, parts)
+	return e.body()
+}
+
+type fetchEncoder struct {
+	w         writer
+	version   int16
+	committed bool
+	cuts      []int // byte positions in w where extents go
+	extents   []*extent
+}
+
+// topics encodes runs of partitions of one topic.
+func (e *fetchEncoder) topics(parts []*fetchPartition) {
+	n := 0
+	for i, p := range parts {
+		if i == 0 || !sameTopic(parts[i-1], p) {
+			n++
+		}
+	}
+	e.w.count(n)
+	for from := 0; from < len(parts); {
+		to := from + 1
+		for to < len(parts) && sameTopic(parts[from], parts[to]) {
+			to++
+		}
+		if e.version >= 13 {
+			e.w.uuid(parts[from].id)
+		} else {
+			e.w.string([]byte(parts[from].topic))
+		}
+		e.w.count(to - from)
+		for _, p := range parts[from:to] {
+			e.partition(p)
+		}
+		e.w.noTags()
+		from = to
+	}
+}
+
+func sameTopic(a, b *fetchPartition) bool { return a.id == b.id && a.topic == b.topic }
+
+func (e *fetchEncoder) partition(p *fetchPartition) {
+	w := &e.w
+	hw, lso, start := int64(-1), int64(-1), int64(-1)
+	if p.handle != nil && (p.code == kafka.ErrNone || p.code == kafka.ErrOffsetOutOfRange) {
+		hw, lso, start = p.answer.HighWatermark, p.answer.LastStable, p.answer.LogStart
+	}
+	w.int32(p.index)
+	w.int16(int16(p.code))
+	w.int64(hw)
+	w.int64(lso)
+	if e.version >= 5 {
+		w.int64(start)
+	}
+	if e.committed {
+		w.count(len(p.abort))
+		for _, a := range p.abort {
+			w.int64(a.producerID)
+			w.int64(a.firstOffset)
+			w.noTags()
+		}
+	} else {
+		w.count(-1)
+	}
+	if e.version >= 11 {
+		w.int32(-1) // preferred read replica
+	}
+	if p.extent == nil || p.code != kafka.ErrNone {
+		if p.extent != nil {
+			p.extent.Release()
+		}
+		w.count(0)
+	} else {
+		w.count(int(p.extent.Len))
+		e.cuts = append(e.cuts, len(w.dst))
+		e.extents = append(e.extents, p.extent)
+	}
+	e.partitionTags(p)
+}
+
+// partitionTags ends a partition: tag 0 the diverging epoch, tag 1 the
+// current leader.
+func (e *fetchEncoder) partitionTags(p *fetchPartition) {
+	w := &e.w
+	if !w.flexible {
+		return
+	}
+	diverging := p.code == kafka.ErrNone && p.handle != nil && p.answer.Diverging.Epoch >= 0
+	n := 0
+	if diverging {
+		n++
+	}
+	if p.leader != nil {
+		n++
+	}
+	w.uvarint(n)
+	if diverging {
+		w.uvarint(0)
+		w.uvarint(13)
+		w.int32(p.answer.Diverging.Epoch)
+		w.int64(p.answer.Diverging.Offset)
+		w.noTags()
+	}
+	if p.leader != nil {
+		w.uvarint(1)
+		w.uvarint(9)
+		w.int32(p.leader.Leader)
+		w.int32(p.leader.LeaderEpoch)
+		w.noTags()
+	}
+}
+
+// endpoints ends the answer; v16 and later name the leaders' addresses.
+func (e *fetchEncoder) endpoints(c *fetchCall, _ *server.Conn, parts []*fetchPartition) {
+	if e.version < 16 {
+		e.w.noTags()
+		return
+	}
+	var leaders []*metaimage.Partition
+	for _, p := range parts {
+		if p.leader != nil && p.leader.Leader >= 0 {
+			leaders = append(leaders, p.leader)
+		}
+	}
+	e.w.raw(nodeEndpointsTag(c.h.leaderEndpoints(c.img, leaders)))
+}
+
+// nodeEndpointsTag encodes the tagged fields of an answer whose tag 0 is the
+// list of node endpoints.
+func nodeEndpointsTag(ends []endpoint) []byte {
+	if len(ends) == 0 {
+		return []byte{0}
+	}
+	body := writer{flexible: true}
+	body.count(len(ends))
+	for _, e := range ends {
+		body.int32(e.node)
+		body.string([]byte(e.host))
+		body.int32(e.port)
+		body.nullString(e.rack)
+		body.noTags()
+	}
+	w := writer{flexible: true}
+	w.uvarint(1)
+	w.uvarint(0)
+	w.uvarint(len(body.dst))
+	w.raw(body.dst)
+	return w.dst
+}
+
+func (e *fetchEncoder) body() server.Body {
+	b := &fetchBody{extents: e.extents}
+	from := 0
+	for i, cut := range e.cuts {
+		b.chunks = append(b.chunks,
+			server.Chunk{Bytes: e.w.dst[from:cut]},
+			server.Chunk{File: e.extents[i].File, Off: e.extents[i].Off, N: e.extents[i].Len})
+		from = cut
+	}
+	b.chunks = append(b.chunks, server.Chunk{Bytes: e.w.dst[from:]})
+	return b
+}

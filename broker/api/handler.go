@@ -1,0 +1,206 @@
+package api
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/moldau/moldau/broker/batch"
+	"github.com/moldau/moldau/broker/config"
+	"github.com/moldau/moldau/broker/event"
+	"github.com/moldau/moldau/broker/kafka"
+	"github.com/moldau/moldau/broker/metaimage"
+	"github.com/moldau/moldau/broker/seglog/logdir"
+	"github.com/moldau/moldau/broker/server"
+	"github.com/moldau/moldau/broker/shard"
+	"github.com/moldau/moldau/clock"
+)
+
+// Controllers is the way to the active controller.
+type Controllers interface {
+	// Forward sends an administrative request and returns its answer. The
+	// error says that no controller answered in time.
+	Forward(req kmsg.Request) (kmsg.Response, error)
+	// NextProducerID is an id that was never given out before.
+	NextProducerID() (int64, error)
+}
+
+// Config of a Handler; all fields must be set.
+type Config struct {
+	NodeID      int32
+	ClusterID   string
+	Settings    *config.Broker
+	Clock       clock.Clock
+	Entropy     clock.Entropy
+	Events      event.Sink
+	Manager     *shard.Manager
+	Controllers Controllers
+	Dirs        []*logdir.Dir
+	// Layers are the configuration layers of a topic, or of the broker when
+	// topic is empty, in an image.
+	Layers func(img *metaimage.Image, topic string) config.Layers
+	// Synced waits until the image that this process holds now is applied, so
+	// that a client finds what its own request made.
+	Synced func()
+}
+
+// Handler serves the broker's listeners. It implements server.Handler.
+type Handler struct {
+	cfg      Config
+	guard    *guard
+	versions *versionTable
+	sessions *sessionCache
+	stats    Stats
+	offsets  sync.Mutex // one creation of an internal topic at a time
+
+	codecs sync.Pool // of *batch.Codecs
+}
+
+// New returns a Handler.
+func New(cfg Config) *Handler {
+	return &Handler{
+		cfg: cfg, guard: newGuard(), versions: newVersionTable(brokerKeys[:]),
+		sessions: newSessionCache(cfg.Settings.FetchSessionSlots, cfg.Clock, cfg.Entropy),
+		codecs:   sync.Pool{New: func() any { return batch.NewCodecs(batch.Limits{}) }},
+	}
+}
+
+// Serve implements server.Handler.
+func (h *Handler) Serve(req *server.Request) (server.Body, bool, error) {
+	if !h.versions.serves(req.Key, req.Version) {
+		return h.unserved(req)
+	}
+	switch req.Key {
+	case keyProduce:
+		return h.produce(req)
+	case keyFetch:
+		return h.fetch(req)
+	}
+	decoded, err := decode(h.guard, req)
+	if err != nil {
+		return nil, false, err
+	}
+	resp, err := h.dispatch(req, decoded)
+	if err != nil || resp == nil {
+		return nil, false, err
+	}
+	resp.SetVersion(req.Version)
+	return resp, false, nil
+}
+
+// Gone implements server.Handler.
+func (h *Handler) Gone(*server.Conn) {}
+
+// decode checks the shape of a request's body and decodes it.
+func decode(g *guard, req *server.Request) (kmsg.Request, error) {
+	if err := g.check(req.Key, req.Version, req.Body); err != nil {
+		return nil, server.Refused{Text: fmt.Sprintf("%s v%d: %v", kmsg.NameForKey(req.Key), req.Version, err)}
+	}
+	r := kmsg.RequestForKey(req.Key)
+	r.SetVersion(req.Version)
+	if err := r.ReadFrom(req.Body); err != nil {
+		return nil, server.Refused{Text: fmt.Sprintf("%s v%d: %v", kmsg.NameForKey(req.Key), req.Version, err)}
+	}
+	return r, nil
+}
+
+// unserved answers ApiVersions of a version that is not known in its first
+// form, so that the client can step down; anything else ends the connection.
+func (h *Handler) unserved(req *server.Request) (server.Body, bool, error) {
+	if req.Key == keyAPIVersions {
+		return h.versions.unsupported(), false, nil
+	}
+	return nil, false, server.Refused{Text: fmt.Sprintf("%s v%d is not served", kmsg.NameForKey(req.Key), req.Version)}
+}
+
+// dispatch answers a decoded request; it may wait.
+func (h *Handler) dispatch(req *server.Request, decoded kmsg.Request) (kmsg.Response, error) {
+	switch r := decoded.(type) {
+	case *kmsg.ApiVersionsRequest:
+		return h.apiVersions(r), nil
+	case *kmsg.MetadataRequest:
+		return h.metadata(req, r), nil
+	case *kmsg.ListOffsetsRequest:
+		return h.listOffsets(r), nil
+	case *kmsg.OffsetForLeaderEpochRequest:
+		return h.offsetForLeaderEpoch(r), nil
+	case *kmsg.DeleteRecordsRequest:
+		return h.deleteRecords(r), nil
+	case *kmsg.FindCoordinatorRequest:
+		return h.findCoordinator(req, r), nil
+	case *kmsg.InitProducerIDRequest:
+		return h.initProducerID(r), nil
+	case *kmsg.DescribeConfigsRequest:
+		return h.describeConfigs(r), nil
+	case *kmsg.DescribeClusterRequest:
+		return h.describeCluster(req, r), nil
+	case *kmsg.DescribeLogDirsRequest:
+		return h.describeLogDirs(r), nil
+	case *kmsg.DescribeTopicPartitionsRequest:
+		return h.describeTopicPartitions(r), nil
+	case *kmsg.ListPartitionReassignmentsRequest:
+		return kmsg.NewPtrListPartitionReassignmentsResponse(), nil
+	case *kmsg.ListGroupsRequest:
+		return h.listGroups(req, r), nil
+	case *kmsg.DescribeGroupsRequest:
+		return h.describeGroups(req, r), nil
+	case *kmsg.DeleteGroupsRequest:
+		return h.deleteGroups(req, r), nil
+	case *kmsg.OffsetFetchRequest:
+		return h.offsetFetch(req, r), nil
+	case *kmsg.JoinGroupRequest:
+		return h.callGroup(req, r, r.Group), nil
+	case *kmsg.SyncGroupRequest:
+		return h.callGroup(req, r, r.Group), nil
+	case *kmsg.HeartbeatRequest:
+		return h.callGroup(req, r, r.Group), nil
+	case *kmsg.LeaveGroupRequest:
+		return h.callGroup(req, r, r.Group), nil
+	case *kmsg.OffsetCommitRequest:
+		return h.callGroup(req, r, r.Group), nil
+	case *kmsg.OffsetDeleteRequest:
+		return h.callGroup(req, r, r.Group), nil
+	case *kmsg.DescribeACLsRequest:
+		return describeACLs(), nil
+	case *kmsg.CreateACLsRequest:
+		return createACLs(r), nil
+	case *kmsg.DeleteACLsRequest:
+		return deleteACLs(r), nil
+	default:
+		return h.forward(decoded)
+	}
+}
+
+// forward sends an administrative request to the active controller, and waits
+// until this broker has followed what it changed.
+func (h *Handler) forward(req kmsg.Request) (kmsg.Response, error) {
+	resp, err := h.cfg.Controllers.Forward(req)
+	if err != nil {
+		return failed(req, kafka.ErrNotController, err.Error()), nil
+	}
+	h.cfg.Synced()
+	return resp, nil
+}
+
+// topicHandle finds the replica of a topic's partition, or why there is none.
+func (h *Handler) topicHandle(t *metaimage.Topic, partition int32) (*shard.Handle, kafka.ErrorCode) {
+	p := t.Partition(partition)
+	if p == nil {
+		return nil, kafka.ErrUnknownTopicOrPartition
+	}
+	hd := h.cfg.Manager.Find(kafka.TopicPartition{Topic: t.ID, Partition: partition})
+	switch {
+	case hd == nil && p.HasReplica(h.cfg.NodeID):
+		return nil, kafka.ErrKafkaStorageError
+	case hd == nil:
+		return nil, kafka.ErrNotLeaderOrFollower
+	}
+	return hd, kafka.ErrNone
+}
+
+// millis is a protocol's timeout as a duration; below zero it is zero.
+func millis(ms int32) time.Duration { return time.Duration(max(ms, 0)) * time.Millisecond }
+
+func ptr[T any](v T) *T { return &v }

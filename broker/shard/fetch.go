@@ -1,0 +1,176 @@
+package shard
+
+import (
+	"sync/atomic"
+
+	"github.com/moldau/moldau/broker/kafka"
+	"github.com/moldau/moldau/broker/replica"
+)
+
+// Fetch is the part of a Fetch request that one shard answers. The shard
+// fills the answers and counts Wait down; the connection's goroutine, which
+// owns the Fetch, looks at it after Wait has woken it.
+type Fetch struct {
+	Parts []FetchPart
+	Wait  *FetchWait
+	// Watch asks to be told of growth when the bytes available here are fewer
+	// than Wait's minimum.
+	Watch bool
+}
+
+// FetchPart is one partition of a Fetch.
+type FetchPart struct {
+	Handle *Handle
+	Ask    replica.Fetch
+	Answer replica.FetchAnswer
+	Index  int // the caller's
+}
+
+// FetchWait joins the shards' answers of one fetch and then its growth. A
+// connection keeps one and uses it for one fetch after the other.
+type FetchWait struct {
+	minBytes int64
+	left     atomic.Int32
+	sum      atomic.Int64
+	woken    atomic.Bool
+	wake     chan struct{}
+}
+
+// NewFetchWait returns a wait that is not armed.
+func NewFetchWait() *FetchWait { return &FetchWait{wake: make(chan struct{}, 1)} }
+
+// Arm prepares for the answers of shards messages; Wake fires when all are in.
+// Nothing of an earlier use may be outstanding but watches, which only wake.
+func (w *FetchWait) Arm(shards int, minBytes int64) {
+	w.minBytes = minBytes
+	w.left.Store(int32(shards))
+	w.sum.Store(0)
+	w.woken.Store(false)
+	select {
+	case <-w.wake:
+	default:
+	}
+}
+
+// Answered says that every shard has answered; else a wake was a stale one.
+func (w *FetchWait) Answered() bool { return w.left.Load() <= 0 }
+
+// Grown says that enough arrived since the answers.
+func (w *FetchWait) Grown() bool { return w.woken.Load() }
+
+// Wake receives when all shards have answered, and later when enough grew.
+func (w *FetchWait) Wake() <-chan struct{} { return w.wake }
+
+func (w *FetchWait) signal() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// watcher is a fetch that waits for a partition to grow.
+type watcher struct {
+	wait *FetchWait
+	ask  replica.Fetch
+	seen int64
+}
+
+// Send gives f to its shard; all parts have handles of that shard.
+func (f *Fetch) Send() {
+	if !f.Parts[0].Handle.shard.in.Put(f) {
+		for i := range f.Parts {
+			f.Parts[i].Answer = replica.FetchAnswer{Code: kafka.ErrNotLeaderOrFollower}
+		}
+		f.answered()
+	}
+}
+
+func (f *Fetch) on(s *Shard) {
+	available, failed := int64(0), false
+	for i := range f.Parts {
+		p := &f.Parts[i]
+		if p.Handle.closed {
+			p.Answer = replica.FetchAnswer{Code: kafka.ErrNotLeaderOrFollower}
+			failed = true
+			continue
+		}
+		p.Answer = p.Handle.machine.Fetch(p.Ask)
+		available += p.Answer.Available
+		failed = failed || p.Answer.Code != kafka.ErrNone || p.Answer.Diverging.Epoch >= 0
+	}
+	if f.Watch && !failed && f.Wait.sum.Load()+available < f.Wait.minBytes {
+		for i := range f.Parts {
+			p := &f.Parts[i]
+			p.Handle.watch(watcher{wait: f.Wait, ask: p.Ask, seen: p.Answer.Available})
+		}
+	}
+	f.Wait.sum.Add(available)
+	f.answered()
+}
+
+// answered counts this shard's answer; the last one wakes the owner, to whom
+// f then belongs again.
+func (f *Fetch) answered() {
+	w := f.Wait
+	if w.left.Add(-1) == 0 {
+		w.signal()
+	}
+}
+
+// watch replaces the same wait's watcher or adds one.
+func (h *Handle) watch(w watcher) {
+	for i := range h.watchers {
+		if h.watchers[i].wait == w.wait {
+			h.watchers[i] = w
+			return
+		}
+	}
+	h.watchers = append(h.watchers, w)
+}
+
+// grown tells the watchers of a replica that moved.
+func (h *Handle) grown() {
+	kept := h.watchers[:0]
+	for _, w := range h.watchers {
+		a := h.machine.Fetch(w.ask)
+		delta := a.Available - w.seen
+		w.seen = a.Available
+		if a.Code != kafka.ErrNone || h.closed || w.wait.sum.Add(delta) >= w.wait.minBytes {
+			w.wait.woken.Store(true)
+			w.wait.signal()
+			continue
+		}
+		kept = append(kept, w)
+	}
+	clear(h.watchers[len(kept):])
+	h.watchers = kept
+}
+
+// Unwatch ends the watches of a fetch that waits no more.
+type Unwatch struct {
+	Wait    *FetchWait
+	Handles []*Handle
+}
+
+// Send gives u to the shard of its handles.
+func (u *Unwatch) Send() { u.Handles[0].shard.in.Offer(u) }
+
+func (u *Unwatch) on(*Shard) {
+	for _, h := range u.Handles {
+		for i := range h.watchers {
+			if h.watchers[i].wait == u.Wait {
+				last := len(h.watchers) - 1
+				h.watchers[i] = h.watchers[last]
+				h.watchers[last] = watcher{}
+				h.watchers = h.watchers[:last]
+				break
+			}
+		}
+	}
+}
+
+// SameShard reports whether two handles are served by one loop.
+func SameShard(a, b *Handle) bool { return a.shard == b.shard }
+
+// ShardIndex is the index of the handle's shard, below Manager.Shards.
+func (h *Handle) ShardIndex() int { return h.shard.index }

@@ -1,0 +1,171 @@
+package shard
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/moldau/moldau/broker/batch"
+	"github.com/moldau/moldau/broker/coord"
+	"github.com/moldau/moldau/broker/seglog"
+	"github.com/moldau/moldau/clock"
+	"github.com/moldau/moldau/internal/inbox"
+)
+
+const (
+	// loaderLanes coordinators are loaded at once.
+	loaderLanes = 2
+	// loadBytes are read at once, and handed to the shard in one chunk.
+	loadBytes = 1 << 20
+	// loadWait is waited for bytes that are on their way to the file, at most
+	// loadWaitsMax times in a row.
+	loadWait     = 5 * time.Millisecond
+	loadWaitsMax = 2000
+)
+
+// loader reads internal partitions for coordinators that load: the reading
+// and the parsing happen here, the shard replays what it is given.
+type loader struct {
+	clock clock.Clock
+	jobs  *inbox.Inbox[loadJob]
+	stop  chan struct{}
+	wg    sync.WaitGroup
+}
+
+type loadJob struct {
+	h          *Handle
+	load       uint64
+	from, upTo int64
+}
+
+// loadJobsMax bounds the queue; a job is offered once for each partition and
+// leadership, so it cannot grow beyond the internal partitions.
+const loadJobsMax = 1 << 16
+
+func newLoader(c clock.Clock) *loader {
+	l := &loader{clock: c, jobs: inbox.New[loadJob](loadJobsMax), stop: make(chan struct{})}
+	l.wg.Add(1)
+	go l.run()
+	return l
+}
+
+func (l *loader) start(j loadJob) { l.jobs.Offer(j) }
+
+func (l *loader) close() {
+	close(l.stop)
+	l.jobs.Close()
+	l.wg.Wait()
+}
+
+// run hands the jobs to a bounded number of lanes.
+func (l *loader) run() {
+	defer l.wg.Done()
+	lanes := make(chan struct{}, loaderLanes)
+	var turn []loadJob
+	for {
+		jobs, open := l.jobs.Take(turn)
+		turn = jobs
+		if !open {
+			return
+		}
+		if len(jobs) == 0 {
+			select {
+			case <-l.jobs.Wake():
+			case <-l.stop:
+				return
+			}
+			continue
+		}
+		for _, j := range jobs {
+			select {
+			case lanes <- struct{}{}:
+			case <-l.stop:
+				return
+			}
+			l.wg.Add(1)
+			go func() {
+				defer l.wg.Done()
+				l.load(j)
+				<-lanes
+			}()
+		}
+	}
+}
+
+var errLoadStopped = errors.New("the node is stopping")
+
+func (l *loader) load(j loadJob) {
+	codecs := batch.NewCodecs(batch.Limits{})
+	buf := make([]byte, 0, loadBytes)
+	at, waits := j.from, 0
+	for at < j.upTo {
+		chunk, next, err := readChunk(j, codecs, buf, at)
+		if err == nil && next == at { // not in the file yet
+			if waits++; waits > loadWaitsMax || !l.clock.Sleep(loadWait, l.stop) {
+				err = fmt.Errorf("read %s-%d at %d: %w", j.h.Topic, j.h.ID.Partition, at, errLoadStopped)
+			}
+		}
+		if err != nil {
+			j.h.shard.in.Offer(&loadChunk{h: j.h, load: j.load, err: err})
+			return
+		}
+		at = next
+		if len(chunk) > 0 && !j.h.shard.in.Put(&loadChunk{h: j.h, load: j.load, records: chunk}) {
+			return
+		}
+	}
+	j.h.shard.in.Put(&loadChunk{h: j.h, load: j.load, last: true, end: at})
+}
+
+// readChunk reads whole batches from the offset at on and parses their
+// records, which alias memory of their own.
+func readChunk(j loadJob, codecs *batch.Codecs, buf []byte, at int64) ([]loadedRecord, int64, error) {
+	ext, err := j.h.part.Read(seglog.ReadPlan{
+		From: at, UpTo: j.upTo, MaxBytes: loadBytes, AtLeastOne: true,
+		Start: seglog.Unknown(), End: seglog.Unknown(),
+	})
+	if err != nil || ext == nil {
+		return nil, at, err
+	}
+	defer ext.Release()
+	raw := append(buf[:0], make([]byte, ext.Len)...)
+	if n, err := ext.File.ReadAt(raw, ext.Off); n < len(raw) {
+		return nil, at, fmt.Errorf("read %s: %w", ext.File.Name(), err)
+	}
+	var out []loadedRecord
+	for len(raw) > 0 {
+		h, b, rest, err := batch.Next(raw)
+		if err != nil {
+			return nil, at, fmt.Errorf("%s-%d at offset %d: %w", j.h.Topic, j.h.ID.Partition, at, err)
+		}
+		raw = rest
+		if out, err = appendRecords(out, codecs, h, b, at); err != nil {
+			return nil, at, fmt.Errorf("%s-%d at offset %d: %w", j.h.Topic, j.h.ID.Partition, at, err)
+		}
+		at = max(at, h.NextOffset())
+	}
+	return out, at, nil
+}
+
+// appendRecords appends copies of the batch's records from offset at on.
+func appendRecords(out []loadedRecord, codecs *batch.Codecs, h batch.Header, b []byte, at int64) ([]loadedRecord, error) {
+	if h.IsControl() {
+		return out, nil
+	}
+	body, err := codecs.Body(h, b)
+	if err != nil {
+		return out, err
+	}
+	own := append([]byte(nil), body...)
+	it := batch.Records(h, own)
+	for {
+		r, ok, err := it.Next()
+		if err != nil || !ok {
+			return out, err
+		}
+		if off := h.BaseOffset + int64(r.OffsetDelta); off >= at {
+			out = append(out, loadedRecord{Record: coord.Record{Key: r.Key, Value: r.Value}, offset: off})
+		}
+	}
+}

@@ -1,0 +1,407 @@
+package shard
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/moldau/moldau/broker/coord"
+	"github.com/moldau/moldau/broker/event"
+	"github.com/moldau/moldau/broker/kafka"
+	"github.com/moldau/moldau/broker/metaimage"
+	"github.com/moldau/moldau/broker/replica"
+	"github.com/moldau/moldau/broker/seglog/logdir"
+	"github.com/moldau/moldau/clock"
+	"github.com/moldau/moldau/internal/yield"
+)
+
+// TopicConfig is what a topic's configuration means for its replicas.
+type TopicConfig struct {
+	Replica  replica.Config // all but ID, Topic and NodeID
+	Options  logdir.Options
+	Settings Settings
+}
+
+// Config of a Manager; all fields but NewCoordinator must be set.
+type Config struct {
+	NodeID int32
+	Shards int
+	Clock  clock.Clock
+	Events event.Sink
+	Dirs   []*logdir.Dir
+	// Topic resolves a topic's configuration in an image.
+	Topic func(img *metaimage.Image, topic string) TopicConfig
+	// NewCoordinator makes the machine of an internal topic's partition, or nil
+	// for topics without one.
+	NewCoordinator func(topic string) func() coord.Machine
+}
+
+// Manager opens, moves and closes the replicas of this broker as the metadata
+// image says. Apply is for one goroutine; the rest may be called concurrently.
+type Manager struct {
+	cfg    Config
+	shards []*Shard
+	loads  []int // replicas given to each shard; Apply's
+	loader *loader
+
+	image   atomic.Pointer[metaimage.Image]
+	mu      sync.RWMutex
+	handles map[kafka.TopicPartition]*Handle
+
+	recovered map[kafka.TopicPartition]recovered // not adopted yet; Apply's
+	byName    map[folder]recovered               // the same; Apply's
+	nextKey   uint64
+}
+
+type recovered struct {
+	dir   *logdir.Dir
+	topic string
+	id    kafka.TopicPartition
+}
+
+type folder struct {
+	topic     string
+	partition int32
+}
+
+// NewManager starts the shards. img is the image to begin from, of which no
+// replica is open yet.
+func NewManager(cfg Config, clusterID string) *Manager {
+	m := &Manager{
+		cfg: cfg, loads: make([]int, cfg.Shards), loader: newLoader(cfg.Clock),
+		handles:   make(map[kafka.TopicPartition]*Handle),
+		recovered: make(map[kafka.TopicPartition]recovered), byName: make(map[folder]recovered),
+	}
+	for i := range cfg.Shards {
+		s := newShard(i, cfg.Clock, cfg.Events)
+		m.shards = append(m.shards, s)
+		go s.run()
+	}
+	for _, d := range cfg.Dirs {
+		for _, r := range d.Recovered() {
+			if r.Err != nil {
+				cfg.Events.Emit(ReplicaNotOpened{Topic: r.Topic, ID: r.ID, Err: r.Err})
+				continue
+			}
+			rec := recovered{dir: d, topic: r.Topic, id: r.ID}
+			m.recovered[r.ID] = rec
+			m.byName[folder{r.Topic, r.ID.Partition}] = rec
+		}
+	}
+	m.image.Store(metaimage.New(clusterID))
+	return m
+}
+
+// Image is the newest image whose replicas are all open: what clients are told.
+func (m *Manager) Image() *metaimage.Image {
+	yield.Point()
+	return m.image.Load()
+}
+
+// Shards is the number of shards.
+func (m *Manager) Shards() int { return len(m.shards) }
+
+// Find is the replica of a partition that this broker hosts, or nil.
+func (m *Manager) Find(id kafka.TopicPartition) *Handle {
+	m.mu.RLock()
+	h := m.handles[id]
+	m.mu.RUnlock()
+	return h
+}
+
+// Handles are all replicas that are open, in no order.
+func (m *Manager) Handles() []*Handle {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	all := make([]*Handle, 0, len(m.handles))
+	for _, h := range m.handles { //det:ok the caller sorts
+		all = append(all, h)
+	}
+	return all
+}
+
+// Apply follows a newer image: it returns when the replicas that the image
+// names are open and the image is published.
+func (m *Manager) Apply(img *metaimage.Image) {
+	old := m.image.Load()
+	d := img.Since(old)
+	for _, t := range d.TopicsDeleted {
+		m.deleteTopic(old, t)
+	}
+	m.applyPartitions(img, d.Partitions)
+	m.applyConfigs(img, d.Configs)
+	if old.Empty() {
+		m.reportStrays()
+	}
+	yield.Point()
+	m.image.Store(img)
+	if len(d.TopicsDeleted) > 0 {
+		gone := make([]coord.DeletedTopic, len(d.TopicsDeleted))
+		for i, t := range d.TopicsDeleted {
+			gone[i] = coord.DeletedTopic{Name: t.Name, ID: t.ID}
+		}
+		for _, s := range m.shards {
+			s.in.Put(&topicsDeleted{gone})
+		}
+	}
+}
+
+func (m *Manager) deleteTopic(old *metaimage.Image, t metaimage.TopicRef) {
+	topic := old.Topic(t.ID)
+	var ids []kafka.TopicPartition
+	for i := range topic.NumPartitions() {
+		ids = append(ids, kafka.TopicPartition{Topic: t.ID, Partition: int32(i)})
+	}
+	m.remove(ids)
+}
+
+// remove closes and deletes the replicas among ids that are open here.
+func (m *Manager) remove(ids []kafka.TopicPartition) {
+	done := make(chan *Handle, len(ids))
+	waiting := 0
+	for _, id := range ids {
+		h := m.Find(id)
+		if h == nil {
+			continue
+		}
+		m.mu.Lock()
+		delete(m.handles, id)
+		m.mu.Unlock()
+		m.loads[h.shard.index]--
+		if h.shard.in.Put(&closeReplica{h: h, done: done}) {
+			waiting++
+		}
+	}
+	for range waiting {
+		h := <-done
+		if err := h.dir.Delete(h.part); err != nil {
+			m.cfg.Events.Emit(ReplicaNotOpened{Topic: h.Topic, ID: h.ID, Err: fmt.Errorf("delete: %w", err)})
+		}
+	}
+}
+
+func (m *Manager) applyPartitions(img *metaimage.Image, changed []kafka.TopicPartition) {
+	var toOpen, toRemove []kafka.TopicPartition
+	for _, id := range changed {
+		p := img.Partition(id)
+		h := m.Find(id)
+		switch {
+		case p.HasReplica(m.cfg.NodeID) && h == nil:
+			toOpen = append(toOpen, id)
+		case p.HasReplica(m.cfg.NodeID):
+			h.shard.in.Put(&roles{h: h, role: m.role(img, h.Topic, p)})
+		case h != nil:
+			toRemove = append(toRemove, id)
+		}
+	}
+	m.remove(toRemove)
+	m.openAll(img, toOpen)
+}
+
+func (m *Manager) role(img *metaimage.Image, topic string, p *metaimage.Partition) replica.Role {
+	return replica.Role{
+		Leader: p.Leader, LeaderEpoch: p.LeaderEpoch, PartitionEpoch: p.PartitionEpoch,
+		ISR: p.ISR, Replicas: p.Replicas, MinISR: m.cfg.Topic(img, topic).Replica.MinISR,
+	}
+}
+
+// openAll adopts or creates the replicas and gives them to shards.
+func (m *Manager) openAll(img *metaimage.Image, ids []kafka.TopicPartition) {
+	configs := make(map[kafka.UUID]TopicConfig)
+	create := make(map[*logdir.Dir][]logdir.Spec)
+	for _, id := range ids {
+		topic := img.Topic(id.Topic)
+		cfg, known := configs[id.Topic]
+		if !known {
+			cfg = m.cfg.Topic(img, topic.Name)
+			configs[id.Topic] = cfg
+			if cfg.Settings.Compacted && !topic.Internal() {
+				m.cfg.Events.Emit(CompactionNotServed{Topic: topic.Name})
+			}
+		}
+		if r, ok := m.recovered[id]; ok {
+			m.adopt(img, r, cfg)
+			continue
+		}
+		dir := m.place(create)
+		if dir == nil {
+			m.cfg.Events.Emit(ReplicaNotOpened{Topic: topic.Name, ID: id, Err: logdir.ErrOffline})
+			continue
+		}
+		m.clearName(topic.Name, id)
+		create[dir] = append(create[dir], logdir.Spec{Topic: topic.Name, ID: id, Options: cfg.Options})
+	}
+	for _, dir := range m.cfg.Dirs {
+		specs := create[dir]
+		if len(specs) == 0 {
+			continue
+		}
+		parts, err := dir.Create(specs)
+		if err != nil {
+			for _, sp := range specs {
+				m.cfg.Events.Emit(ReplicaNotOpened{Topic: sp.Topic, ID: sp.ID, Err: err})
+			}
+			continue
+		}
+		st := logdir.EmptyState(m.cfg.Clock.Wall())
+		for i, part := range parts {
+			cfg := configs[specs[i].ID.Topic]
+			cfg.Replica.ID, cfg.Replica.Topic = specs[i].ID, specs[i].Topic
+			m.give(img, dir, part, replica.New(m.replicaConfig(cfg.Replica), st), cfg, specs[i].Topic, specs[i].ID)
+		}
+	}
+}
+
+func (m *Manager) replicaConfig(c replica.Config) replica.Config {
+	c.NodeID = m.cfg.NodeID
+	return c
+}
+
+func (m *Manager) adopt(img *metaimage.Image, r recovered, cfg TopicConfig) {
+	delete(m.recovered, r.id)
+	delete(m.byName, folder{r.topic, r.id.Partition})
+	part, st, err := r.dir.Adopt(r.id, cfg.Options)
+	if err != nil {
+		m.cfg.Events.Emit(ReplicaNotOpened{Topic: r.topic, ID: r.id, Err: err})
+		return
+	}
+	cfg.Replica.ID, cfg.Replica.Topic = r.id, r.topic
+	m.give(img, r.dir, part, replica.New(m.replicaConfig(cfg.Replica), st), cfg, r.topic, r.id)
+}
+
+// clearName removes a folder of an older topic of the same name: the metadata
+// that names the new one proves that the old one was deleted.
+func (m *Manager) clearName(topic string, id kafka.TopicPartition) {
+	r, ok := m.byName[folder{topic, id.Partition}]
+	if !ok {
+		return
+	}
+	delete(m.recovered, r.id)
+	delete(m.byName, folder{topic, id.Partition})
+	part, _, err := r.dir.Adopt(r.id, logdir.Options{})
+	if err == nil {
+		err = r.dir.Delete(part)
+	}
+	if err != nil {
+		m.cfg.Events.Emit(ReplicaNotOpened{Topic: topic, ID: r.id, Err: err})
+	}
+}
+
+// place picks the online directory with the fewest replicas.
+func (m *Manager) place(planned map[*logdir.Dir][]logdir.Spec) *logdir.Dir {
+	var best *logdir.Dir
+	least := 0
+	for _, d := range m.cfg.Dirs {
+		if d.Err() != nil {
+			continue
+		}
+		n := d.Stats().Partitions + len(planned[d])
+		if best == nil || n < least {
+			best, least = d, n
+		}
+	}
+	return best
+}
+
+// give hands an open replica to the shard with the least load.
+func (m *Manager) give(img *metaimage.Image, dir *logdir.Dir, part *logdir.Partition, machine *replica.Replica, cfg TopicConfig, topic string, id kafka.TopicPartition) {
+	index := 0
+	for i, n := range m.loads {
+		if n < m.loads[index] {
+			index = i
+		}
+	}
+	m.loads[index]++
+	s := m.shards[index]
+	m.nextKey++
+	h := &Handle{ID: id, Topic: topic, shard: s, dir: dir, part: part, key: m.nextKey, machine: machine}
+	h.settings.Store(&cfg.Settings)
+	part.Bind(s, h.key)
+	if m.cfg.NewCoordinator != nil {
+		if newMachine := m.cfg.NewCoordinator(topic); newMachine != nil {
+			hc, err := newHostedCoordinator(s, h, newMachine, m.Image, m.loader)
+			if err != nil {
+				m.cfg.Events.Emit(ReplicaNotOpened{Topic: topic, ID: id, Err: err})
+				return
+			}
+			h.coord = hc
+		}
+	}
+	s.in.Put(&open{h: h, role: m.role(img, topic, img.Partition(id))})
+	m.mu.Lock()
+	m.handles[id] = h
+	m.mu.Unlock()
+}
+
+// applyConfigs gives changed configurations to the replicas: of single topics,
+// or of all when a broker's or the cluster's default changed.
+func (m *Manager) applyConfigs(img *metaimage.Image, changed []metaimage.Resource) {
+	topics := make(map[string]bool)
+	all := false
+	for _, r := range changed {
+		switch r.Type {
+		case metaimage.ResourceTopic:
+			topics[r.Name] = true
+		case metaimage.ResourceBroker:
+			all = true
+		}
+	}
+	if !all && len(topics) == 0 {
+		return
+	}
+	handles := m.Handles()
+	slices.SortFunc(handles, func(a, b *Handle) int { return int(int64(a.key) - int64(b.key)) })
+	for _, h := range handles {
+		if !all && !topics[h.Topic] {
+			continue
+		}
+		cfg := m.cfg.Topic(img, h.Topic)
+		cfg.Replica.ID, cfg.Replica.Topic = h.ID, h.Topic
+		settings := cfg.Settings
+		h.settings.Store(&settings)
+		h.part.SetOptions(cfg.Options)
+		h.shard.in.Put(&configure{h: h, cfg: m.replicaConfig(cfg.Replica)})
+	}
+}
+
+// reportStrays tells of folders that the first image does not name.
+func (m *Manager) reportStrays() {
+	strays := make([]recovered, 0, len(m.recovered))
+	for _, r := range m.recovered { //det:ok sorted below
+		strays = append(strays, r)
+	}
+	slices.SortFunc(strays, func(a, b recovered) int {
+		if a.topic != b.topic {
+			if a.topic < b.topic {
+				return -1
+			}
+			return 1
+		}
+		return int(a.id.Partition - b.id.Partition)
+	})
+	for _, r := range strays {
+		m.cfg.Events.Emit(StrayReplica{Topic: r.topic, Partition: r.id.Partition, TopicID: r.id.Topic})
+	}
+}
+
+// ErrStopped is answered by a Manager whose shards have ended.
+var ErrStopped = errors.New("the broker is stopping")
+
+// Close ends the shards; what waits in them is answered or failed. Replicas
+// stay open in their directories, which the caller closes next.
+func (m *Manager) Close() {
+	m.loader.close()
+	for _, s := range m.shards {
+		for _, h := range m.Handles() {
+			if h.shard == s {
+				s.in.Put(&closeReplica{h: h})
+			}
+		}
+		s.in.Close()
+	}
+	for _, s := range m.shards {
+		<-s.ended
+	}
+}
