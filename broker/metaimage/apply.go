@@ -3,6 +3,7 @@ package metaimage
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/moldau/moldau/broker/kafka"
@@ -264,7 +265,8 @@ func (e *editor) applyPartitionChange(r *metarecord.PartitionChange) error {
 }
 
 // applyClearELR forgets the eligible leaders of one topic, or of all if no
-// name is given (KIP-966). It begins no epoch.
+// name is given (KIP-966). As in Kafka, it is a change of the partitions that
+// had some. Marks of those leaders go with them.
 func (e *editor) applyClearELR(r *metarecord.ClearELR) error {
 	e.closeTopic()
 	if r.TopicName != "" {
@@ -291,11 +293,15 @@ func (e *editor) clearELR(id kafka.UUID) error {
 		return err
 	}
 	for _, p := range e.topic.partitions.All() {
-		if len(p.ELR) > 0 || len(p.LastKnownELR) > 0 {
-			q := *p
-			q.ELR, q.LastKnownELR = nil, nil
-			e.partitions.Set(q.ID, &q)
+		if len(p.ELR) == 0 && len(p.LastKnownELR) == 0 {
+			continue
 		}
+		r := metarecord.NewPartitionChange()
+		r.EligibleLeaderReplicas, r.LastKnownELR = []int32{}, []int32{}
+		r.Doubtful = slices.DeleteFunc(append([]metarecord.DoubtfulReplica{}, p.Doubtful...), func(d metarecord.DoubtfulReplica) bool {
+			return !p.InISR(d.BrokerID)
+		})
+		e.partitions.Set(p.ID, p.change(r))
 	}
 	return nil
 }

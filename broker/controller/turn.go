@@ -1,0 +1,152 @@
+package controller
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+
+	"github.com/moldau/moldau/broker/kafka"
+	"github.com/moldau/moldau/broker/metaimage"
+	"github.com/moldau/moldau/broker/metarecord"
+)
+
+// The names of the settings that the machine itself reads and writes.
+const (
+	configMinInsync = "min.insync.replicas"
+	configUnclean   = "unclean.leader.election.enable"
+)
+
+// turn is one decision under way: the image it rests on, and who is live once
+// it is made.
+type turn struct {
+	m       *Machine
+	img     *metaimage.Image
+	records []metarecord.Record
+
+	// changed brokers override the image's: true is live.
+	changedID   int32
+	changedLive bool
+	hasChanged  bool
+	// newEnds are the ends that a registration under way brings.
+	newEnds []metarecord.PartitionEnd
+
+	policies map[kafka.UUID]policy // cache
+}
+
+func (m *Machine) newTurn() *turn {
+	return &turn{m: m, img: m.img, policies: make(map[kafka.UUID]policy)}
+}
+
+// setLive says that the decision makes the broker live, or not.
+func (x *turn) setLive(broker int32, live bool) {
+	x.changedID, x.changedLive, x.hasChanged = broker, live, true
+}
+
+func (x *turn) live(broker int32) bool {
+	if x.hasChanged && broker == x.changedID {
+		return x.changedLive
+	}
+	return x.img.Broker(broker).Available()
+}
+
+func (x *turn) endOf(broker int32, topic kafka.UUID, partition int32) (metarecord.PartitionEnd, bool) {
+	var ends []metarecord.PartitionEnd
+	if b := x.img.Broker(broker); b != nil {
+		ends = b.ReplicaEnds
+	}
+	if x.hasChanged && broker == x.changedID && x.newEnds != nil {
+		ends = x.newEnds
+	}
+	i, ok := slices.BinarySearchFunc(ends, metarecord.PartitionEnd{TopicID: topic, PartitionID: partition}, comparePartitions)
+	if !ok {
+		return metarecord.PartitionEnd{}, false
+	}
+	return ends[i], true
+}
+
+// comparePartitions orders entries by the partition they are about.
+func comparePartitions(a, b metarecord.PartitionEnd) int {
+	return cmp.Or(bytes.Compare(a.TopicID[:], b.TopicID[:]), cmp.Compare(a.PartitionID, b.PartitionID))
+}
+
+// policyOf resolves the settings of a partition's topic.
+func (x *turn) policyOf(t *metaimage.Topic, p *metaimage.Partition) policy {
+	pol, ok := x.policies[t.ID]
+	if !ok {
+		r := x.m.cfg.Configs.TopicPolicy(topicSettings(x.img, t.Name))
+		pol = policy{minInsync: r.MinInsync, unclean: r.Unclean, durability: r.Durability}
+		x.policies[t.ID] = pol
+	}
+	if pol.minInsync == 0 {
+		pol.minInsync = majority(len(p.Replicas))
+	}
+	return pol
+}
+
+// majority is more than half.
+func majority(n int) int { return n/2 + 1 }
+
+// settle finishes a change and keeps its record, if there is one.
+func (x *turn) settle(c *change) {
+	c.settle()
+	if r := c.record(false); r != nil {
+		x.records = append(x.records, r)
+	}
+}
+
+// eachPartition visits all partitions that have a replica on the broker.
+func (x *turn) eachPartition(broker int32, visit func(*metaimage.Topic, *metaimage.Partition)) {
+	for _, t := range x.img.Topics() {
+		for _, p := range t.Partitions() {
+			if slices.Contains(p.Replicas, broker) {
+				visit(t, p)
+			}
+		}
+	}
+}
+
+// withdraw takes a broker that is live no more out of all its roles.
+func (x *turn) withdraw(broker int32) {
+	x.eachPartition(broker, func(t *metaimage.Topic, p *metaimage.Partition) {
+		if p.Leader != broker && !p.InISR(broker) {
+			return
+		}
+		c := x.newChange(t, p)
+		c.leave(broker)
+		x.settle(c)
+	})
+}
+
+// fill elects leaders for partitions that have none and that the broker, now
+// live, may help.
+func (x *turn) fill(broker int32) {
+	x.eachPartition(broker, func(t *metaimage.Topic, p *metaimage.Partition) {
+		if p.Leader == metaimage.NoLeader {
+			x.settle(x.newChange(t, p))
+		}
+	})
+}
+
+// layer is the settings of one resource in an image, derived ones or the others.
+type layer struct {
+	img      *metaimage.Image
+	resource metaimage.Resource
+	derived  bool
+}
+
+func (l layer) Get(name string) (string, bool) {
+	v, ok := l.img.Config(l.resource, name)
+	if !ok || v.Derived != l.derived {
+		return "", false
+	}
+	return v.Value, true
+}
+
+func topicSettings(img *metaimage.Image, topic string) TopicSettings {
+	r := metaimage.Resource{Type: metaimage.ResourceTopic, Name: topic}
+	return TopicSettings{
+		Topic:         layer{img: img, resource: r},
+		Derived:       layer{img: img, resource: r, derived: true},
+		DefaultBroker: layer{img: img, resource: metaimage.Resource{Type: metaimage.ResourceBroker}},
+	}
+}
