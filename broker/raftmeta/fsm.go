@@ -27,9 +27,10 @@ type Applied struct {
 // FSMConfig describes the state machine.
 type FSMConfig struct {
 	Holder *published.Holder
-	// OnApplied hears of committed entries, in order, after their image was
-	// published. It is called on raft's goroutine and must not wait.
-	OnApplied func([]Applied)
+	// OnApplied hears of committed entries that count, in order, after their
+	// image was published, and of raft's index up to which entries were looked
+	// at. It is called on raft's goroutine and must not wait.
+	OnApplied func(applied []Applied, handled uint64)
 	// OnRestored hears that the log now begins behind a snapshot. As OnApplied.
 	OnRestored func(SnapshotID)
 	// OnFailure hears of an entry that this program cannot apply: the node
@@ -70,10 +71,9 @@ func (f *FSM) Apply(l *raft.Log) any {
 // ApplyBatch applies entries and publishes one image of them all.
 func (f *FSM) ApplyBatch(logs []*raft.Log) []any {
 	applied, err := f.apply(logs)
-	if len(applied) > 0 {
-		f.cfg.OnApplied(applied)
-	}
-	if err != nil {
+	if err == nil {
+		f.cfg.OnApplied(applied, logs[len(logs)-1].Index)
+	} else {
 		// An entry that this program cannot read stops the node. Raft would
 		// go on, so the goroutine that applies ends here.
 		f.cfg.OnFailure(err)

@@ -162,8 +162,8 @@ func (s *SnapshotStore) Latest() (id SnapshotID, ok bool) {
 	return s.latest.id, true
 }
 
-// latestIndex is raft's index of the newest snapshot, 0 when there is none.
-func (s *SnapshotStore) latestIndex() uint64 {
+// LatestIndex is raft's index of the newest snapshot, 0 when there is none.
+func (s *SnapshotStore) LatestIndex() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.latest == nil {

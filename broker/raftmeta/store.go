@@ -96,7 +96,7 @@ func hasMeta(fsys vfs.FS, dir string) (bool, error) {
 func (st *Store) join() error {
 	first, _ := st.Log.FirstIndex()
 	last, _ := st.Log.LastIndex()
-	snap := st.Snapshots.latestIndex()
+	snap := st.Snapshots.LatestIndex()
 	switch {
 	case first > snap+1:
 		return fmt.Errorf("raft log begins at entry %d, the newest snapshot ends at %d: %w", first, snap, ErrDamaged)
@@ -129,6 +129,20 @@ func (st *Store) Bootstrap(servers []raft.Server) error {
 		Index: 1, Term: 1, Type: raft.LogConfiguration,
 		Data: raft.EncodeConfiguration(raft.Configuration{Servers: servers}),
 	})
+}
+
+// BootstrapAlone opens an empty store and makes self the only voter of a new
+// cluster, durably.
+func BootstrapAlone(cfg StoreConfig, self Peer) (*Store, error) {
+	st, err := OpenStore(cfg)
+	if err != nil {
+		return nil, err
+	}
+	id := ServerID(self.Node, self.Directory)
+	if err := st.Bootstrap([]raft.Server{{ID: id, Address: raft.ServerAddress(id)}}); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	return st, nil
 }
 
 // OnlyBootstrap reports that the store holds nothing beyond the bootstrap

@@ -1,6 +1,7 @@
 package raftmeta
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -160,7 +161,7 @@ func (s *streamLayer) introduce(c *raftConn, to Peer) error {
 }
 
 func (s *streamLayer) accept(conn transport.Conn, first []byte) (err error) {
-	c, err := s.track(conn, first, false)
+	c, err := s.track(conn, bytes.Clone(first), false)
 	if err != nil {
 		_, _ = conn.Write([]byte{preambleUnavailable}) // it is closed in any case
 		return errors.Join(err, conn.Close())

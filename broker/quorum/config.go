@@ -1,0 +1,84 @@
+package quorum
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/moldau/moldau/broker/controller"
+	"github.com/moldau/moldau/broker/event"
+	"github.com/moldau/moldau/broker/kafka"
+	"github.com/moldau/moldau/broker/metaimage/published"
+	"github.com/moldau/moldau/broker/raftmeta"
+	"github.com/moldau/moldau/clock"
+	"github.com/moldau/moldau/net/transport"
+)
+
+// Bounds, and times without a name in Kafka.
+const (
+	inboxLenMax     = 1024            // messages that wait for the loop
+	proposalsMax    = 256             // raft entries in flight
+	raftBatchMax    = 512             // entries that raft takes at once; above proposalsMax, so that proposing never waits
+	parkedFetchMax  = 1024            // fetches that wait for records
+	observersMax    = 4096            // replicas whose fetches are remembered
+	feedTrailingMax = 1 << 20         // bytes of committed records kept behind a snapshot, for observers a little late
+	fetchBytesMax   = 8 << 20         // bytes of one fetch answer, whatever is asked
+	observerExpiry  = 5 * time.Minute // an observer that fetches no more is forgotten
+	stopWaitMax     = time.Second     // a clean stop waits so long for what is in flight
+	snapshotRetry   = time.Second     // after a snapshot that failed
+)
+
+// Endpoint is where the controller listener is reached.
+type Endpoint struct {
+	Name             string // of the listener
+	Host             string
+	Port             uint16
+	SecurityProtocol int16
+}
+
+// Config of the controller role. All fields are needed but where noted.
+type Config struct {
+	Clock   clock.Clock
+	Network transport.Network
+	Events  event.Sink
+	Holder  *published.Holder
+	// Store is open; the Quorum closes it.
+	Store *raftmeta.Store
+	// Machine configures the controller; its node and cluster are this node's.
+	Machine controller.Config
+	// Directory is the metadata directory's id.
+	Directory kafka.UUID
+	// Incarnation is this start's id.
+	Incarnation kafka.UUID
+	// Endpoints are the controller listener's advertised addresses.
+	Endpoints []Endpoint
+	// Peers gives the controller listener's address of another voter. Nil
+	// where this node is the only one.
+	Peers func(raftmeta.Peer) (string, error)
+	// SnapshotBytes of records since the last snapshot make a new one
+	// (metadata.log.max.record.bytes.between.snapshots).
+	SnapshotBytes int64
+	// StallLimit: a call of the metadata store that takes longer closes raft's
+	// connections until it returns (moldau.disk.stall.ms).
+	StallLimit time.Duration
+	// OnFailure hears that the role cannot go on (the store failed, a record
+	// is unknown): the node must stop. It must not wait.
+	OnFailure func(error)
+}
+
+func (c *Config) validate() error {
+	switch {
+	case c.Clock == nil, c.Network == nil, c.Events == nil, c.Holder == nil, c.Store == nil, c.OnFailure == nil:
+		return errors.New("quorum config: clock, network, events, holder, store and failure callback are required")
+	case c.SnapshotBytes <= 0 || c.StallLimit <= 0:
+		return fmt.Errorf("quorum config: snapshot bytes %d and stall limit %s must be positive", c.SnapshotBytes, c.StallLimit)
+	case len(c.Endpoints) == 0:
+		return errors.New("quorum config: no endpoint")
+	}
+	return c.Machine.Validate()
+}
+
+// self is this node as a raft peer.
+func (c *Config) self() raftmeta.Peer {
+	return raftmeta.Peer{Node: c.Machine.NodeID, Directory: c.Directory}
+}

@@ -1,0 +1,157 @@
+package quorum
+
+import (
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/moldau/moldau/broker/kafka"
+	"github.com/moldau/moldau/broker/raftmeta"
+	"github.com/moldau/moldau/clock"
+)
+
+// parkedFetch waits for records.
+type parkedFetch struct {
+	req   *kmsg.FetchRequest
+	reply func(kmsg.Response)
+	until clock.Mono
+}
+
+// fetchPartition is the one partition that a metadata fetch asks for.
+func fetchPartition(req *kmsg.FetchRequest) *kmsg.FetchRequestTopicPartition {
+	if len(req.Topics) != 1 || len(req.Topics[0].Partitions) != 1 || req.Topics[0].Partitions[0].Partition != 0 {
+		return nil
+	}
+	t := &req.Topics[0]
+	if req.Version >= 13 && t.TopicID != [16]byte(kafka.MetadataTopicUUID) || req.Version < 13 && t.Topic != kafka.MetadataTopicName {
+		return nil
+	}
+	return &t.Partitions[0]
+}
+
+// fetchError answers with an error at the top.
+func fetchError(req *kmsg.FetchRequest, code kafka.ErrorCode) kmsg.Response {
+	resp := kmsg.NewPtrFetchResponse()
+	resp.SetVersion(req.GetVersion())
+	resp.ErrorCode = int16(code)
+	return resp
+}
+
+// fetch serves an observer's Fetch of the metadata log (KIP-595): committed
+// records only, whoever is the active controller; a log that parted from this
+// one is told where; one that is too far behind is told the snapshot.
+func (l *loop) fetch(req *kmsg.FetchRequest, reply func(kmsg.Response)) {
+	p := fetchPartition(req)
+	if p == nil {
+		reply(fetchError(req, kafka.ErrInvalidRequest))
+		return
+	}
+	if req.ClusterID != nil && *req.ClusterID != l.cfg.Machine.ClusterID {
+		reply(fetchError(req, kafka.ErrInconsistentClusterID))
+		return
+	}
+	l.observe(req, p)
+	wait := time.Duration(max(req.MaxWaitMillis, 0)) * time.Millisecond
+	if wait == 0 || l.fetchReady(req, p) || len(l.parked) >= parkedFetchMax {
+		reply(l.fetchAnswer(req, p))
+		return
+	}
+	l.parked = append(l.parked, parkedFetch{req: req, reply: reply, until: l.cfg.Clock.Mono().Add(wait)})
+}
+
+// fetchReady reports whether a fetch has something to be told.
+func (l *loop) fetchReady(req *kmsg.FetchRequest, p *kmsg.FetchRequestTopicPartition) bool {
+	if pos, _, _ := l.feed.check(p.FetchOffset, p.LastFetchedEpoch); pos != positionValid {
+		return true
+	}
+	bytesMin := max(int(req.MinBytes), 1)
+	return l.feed.size(p.FetchOffset, bytesMin) >= bytesMin
+}
+
+// fetchAnswer is the answer as of now.
+func (l *loop) fetchAnswer(req *kmsg.FetchRequest, p *kmsg.FetchRequestTopicPartition) kmsg.Response {
+	resp := kmsg.NewPtrFetchResponse()
+	resp.SetVersion(req.GetVersion())
+	rt := kmsg.NewFetchResponseTopic()
+	rt.Topic, rt.TopicID = req.Topics[0].Topic, req.Topics[0].TopicID
+	rp := kmsg.NewFetchResponseTopicPartition()
+	rp.HighWatermark, rp.LastStableOffset, rp.LogStartOffset = l.feed.next, l.feed.next, l.feed.start
+	leader, epoch := l.leader()
+	rp.CurrentLeader.LeaderID, rp.CurrentLeader.LeaderEpoch = leader, epoch
+	switch pos, divergingEpoch, end := l.feed.check(p.FetchOffset, p.LastFetchedEpoch); pos {
+	case positionValid:
+		rp.RecordBatches = l.feed.read(p.FetchOffset, fetchLimit(req, p))
+	case positionDiverges:
+		rp.DivergingEpoch.Epoch, rp.DivergingEpoch.EndOffset = divergingEpoch, end
+	case positionTooOld:
+		if id, ok := l.cfg.Store.Snapshots.Latest(); ok {
+			rp.SnapshotID.EndOffset, rp.SnapshotID.Epoch = id.EndOffset, id.Epoch
+		} else {
+			rp.ErrorCode = int16(kafka.ErrOffsetOutOfRange)
+		}
+	}
+	rt.Partitions = append(rt.Partitions, rp)
+	resp.Topics = append(resp.Topics, rt)
+	if req.Version >= 16 {
+		resp.Brokers = l.leaderEndpoint(leader)
+	}
+	return resp
+}
+
+func fetchLimit(req *kmsg.FetchRequest, p *kmsg.FetchRequestTopicPartition) int {
+	return int(max(min(req.MaxBytes, p.PartitionMaxBytes, fetchBytesMax), 1))
+}
+
+// leaderEndpoint tells where the active controller is reached, if it is known.
+func (l *loop) leaderEndpoint(leader int32) []kmsg.FetchResponseBroker {
+	c := l.cfg.Holder.Load().Controller(leader)
+	if c == nil || len(c.EndPoints) == 0 {
+		return nil
+	}
+	b := kmsg.NewFetchResponseBroker()
+	b.NodeID, b.Host, b.Port = leader, c.EndPoints[0].Host, int32(c.EndPoints[0].Port)
+	return []kmsg.FetchResponseBroker{b}
+}
+
+// leader is the active controller as far as this node knows, -1 if it does
+// not, and the epoch.
+func (l *loop) leader() (node, epoch int32) {
+	epoch = int32(l.raft.CurrentTerm())
+	_, id := l.raft.LeaderWithID()
+	if id == "" {
+		return -1, epoch
+	}
+	node, _, err := raftmeta.ParseServerID(id)
+	if err != nil {
+		return -1, epoch
+	}
+	return node, epoch
+}
+
+// wakeFetches answers the parked fetches that have something to be told.
+func (l *loop) wakeFetches() {
+	l.answerParked(func(p parkedFetch) bool { return l.fetchReady(p.req, fetchPartition(p.req)) })
+}
+
+// expireFetches answers those whose time is over, and tells when the next is.
+func (l *loop) expireFetches(now clock.Mono) (next time.Duration) {
+	l.answerParked(func(p parkedFetch) bool { return p.until <= now })
+	next = time.Hour
+	for _, p := range l.parked {
+		next = min(next, p.until.Sub(now))
+	}
+	return next
+}
+
+func (l *loop) answerParked(due func(parkedFetch) bool) {
+	kept := l.parked[:0]
+	for _, p := range l.parked {
+		if due(p) {
+			p.reply(l.fetchAnswer(p.req, fetchPartition(p.req)))
+		} else {
+			kept = append(kept, p)
+		}
+	}
+	clear(l.parked[len(kept):])
+	l.parked = kept
+}

@@ -1,0 +1,181 @@
+package quorum
+
+import (
+	"time"
+
+	"github.com/hashicorp/raft"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/moldau/moldau/broker/controller"
+	"github.com/moldau/moldau/clock"
+)
+
+// loop is the state of the role. One goroutine owns it.
+type loop struct {
+	*Quorum
+	machine *controller.Machine
+	timer   clock.Timer
+
+	office    *office // nil out of office
+	electing  bool    // elected, but the image lacks entries of earlier terms
+	handled   uint64  // raft's index up to which entries were looked at
+	feed      feed
+	backlog   []request // requests that wait for room in flight
+	parked    []parkedFetch
+	observers map[observerKey]observer
+
+	snapshotting bool
+	snapshotNext clock.Mono // no snapshot before
+	stalled      bool
+
+	stop     *stopping
+	stopTill clock.Mono
+}
+
+func newLoop(q *Quorum) *loop {
+	return &loop{Quorum: q, machine: controller.New(q.cfg.Machine), observers: map[observerKey]observer{}}
+}
+
+func (l *loop) times() controller.Times {
+	return controller.Times{Mono: l.cfg.Clock.Mono(), Wall: l.cfg.Clock.Wall()}
+}
+
+// run takes everything that waits in one turn: first whether the office was
+// won or lost, then messages (heartbeats among them), only then time, so that
+// a late turn does not end sessions whose heartbeats are here.
+func (l *loop) run() {
+	defer close(l.done)
+	l.timer = l.cfg.Clock.NewTimer(l.cfg.Machine.HeartbeatInterval)
+	defer l.timer.Stop()
+	var buf []message
+	for {
+		leading, changed := false, false
+		select {
+		case leading = <-l.raft.LeaderCh():
+			changed = true
+		case <-l.inbox.Wake():
+		case <-l.timer.C():
+		}
+		if !changed {
+			select {
+			case leading = <-l.raft.LeaderCh():
+				changed = true
+			default:
+			}
+		}
+		if changed {
+			l.officeChanged(leading)
+		}
+		buf, _ = l.inbox.Take(buf)
+		for _, m := range buf {
+			l.receive(m)
+		}
+		l.work()
+		l.timer.Reset(l.tick())
+		if l.stop != nil && l.stopped() {
+			return
+		}
+	}
+}
+
+func (l *loop) receive(m message) {
+	switch m := m.(type) {
+	case request:
+		l.backlog = append(l.backlog, m)
+	case applied:
+		l.committed(m)
+	case restored:
+		l.feed.restore(m.id)
+		l.wakeFetches()
+	case snapshotDone:
+		l.snapshotEnded(m.err)
+	case gone:
+		l.machine.Disconnected(l.times(), m.broker, m.epoch)
+	case stopping:
+		l.stop, l.stopTill = &m, l.cfg.Clock.Mono().Add(stopWaitMax)
+	}
+}
+
+// work serves the backlog while there is room in flight.
+func (l *loop) work() {
+	n := 0
+	for n < len(l.backlog) && l.room() && l.stop == nil {
+		l.serve(l.backlog[n])
+		n++
+	}
+	clear(l.backlog[:n])
+	l.backlog = l.backlog[n:]
+	if len(l.backlog) == 0 {
+		l.backlog = nil
+	}
+}
+
+func (l *loop) serve(r request) {
+	switch req := r.req.(type) {
+	case *kmsg.FetchRequest:
+		l.fetch(req, r.reply)
+	case *kmsg.DescribeQuorumRequest:
+		r.reply(l.describeQuorum(req))
+	case *kmsg.DescribeClusterRequest:
+		r.reply(l.describeCluster(req))
+	default:
+		l.handle(r)
+	}
+}
+
+// tick does what time asks for and tells when it wants to be called again.
+func (l *loop) tick() time.Duration {
+	t := l.times()
+	next := l.cfg.Machine.HeartbeatInterval
+	l.watchStore()
+	if l.office != nil && (l.raft.State() != raft.Leader || l.raft.CurrentTerm() != l.office.term) {
+		l.lose()
+	}
+	if l.office != nil && l.room() && l.stop == nil {
+		level := l.machine.Image().MetadataVersion()
+		var decisions [][]record
+		decisions, next = l.machine.Tick(t)
+		for _, records := range decisions {
+			l.propose(records, level, t.Wall)
+		}
+	}
+	next = min(next, l.expireFetches(t.Mono))
+	l.maybeSnapshot(t.Mono)
+	return max(next, time.Millisecond)
+}
+
+// watchStore closes raft's connections while a call of the store hangs.
+func (l *loop) watchStore() {
+	stalled := l.cfg.Store.Guard().Busy() > l.cfg.StallLimit
+	if stalled == l.stalled {
+		return
+	}
+	l.stalled = stalled
+	l.transport.Suspend(stalled)
+	l.cfg.Events.Emit(StoreStalled{Stalled: stalled})
+}
+
+// stopped ends the role if it may end now, and reports whether it did.
+func (l *loop) stopped() bool {
+	inFlight := l.office != nil && len(l.office.proposals) > 0
+	if l.stop.clean && l.cfg.Clock.Mono() < l.stopTill && (inFlight || l.snapshotting) {
+		return false
+	}
+	l.inbox.Close()
+	if l.office != nil {
+		l.lose()
+	}
+	rest, _ := l.inbox.Take(nil)
+	for _, m := range rest {
+		if r, ok := m.(request); ok {
+			l.backlog = append(l.backlog, r)
+		}
+	}
+	for _, r := range l.backlog {
+		r.reply(unavailable(r.req))
+	}
+	for _, p := range l.parked {
+		p.reply(unavailable(p.req))
+	}
+	return true
+}

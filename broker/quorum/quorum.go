@@ -1,0 +1,236 @@
+package quorum
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/hashicorp/raft"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/moldau/moldau/broker/controller"
+	"github.com/moldau/moldau/broker/kafka"
+	"github.com/moldau/moldau/broker/raftmeta"
+	"github.com/moldau/moldau/internal/inbox"
+	"github.com/moldau/moldau/net/transport"
+)
+
+// Quorum is a running controller role. Make it with New, end it with Stop or Kill.
+type Quorum struct {
+	cfg       Config
+	transport *raftmeta.Transport
+	raft      *raft.Raft
+	inbox     *inbox.Inbox[message]
+
+	endOnce sync.Once
+	endErr  error
+	done    chan struct{} // closed when the loop has ended
+
+	snapshots sync.WaitGroup // the snapshot under way
+}
+
+// message is what the loop receives.
+type message interface{ isMessage() }
+
+// request is a request of the controller listener.
+type request struct {
+	req   kmsg.Request
+	reply func(kmsg.Response)
+}
+
+// applied: committed entries are in the published image.
+type applied struct {
+	entries []raftmeta.Applied
+	handled uint64 // raft's index looked at
+}
+
+// restored: the committed log begins behind a snapshot.
+type restored struct{ id raftmeta.SnapshotID }
+
+// snapshotDone: the snapshot that the loop asked for ended.
+type snapshotDone struct{ err error }
+
+// gone: the connection of a broker broke.
+type gone struct {
+	broker int32
+	epoch  int64
+}
+
+// stopping asks the loop to end, after what is in flight if clean.
+type stopping struct{ clean bool }
+
+func (request) isMessage()      {}
+func (applied) isMessage()      {}
+func (restored) isMessage()     {}
+func (snapshotDone) isMessage() {}
+func (gone) isMessage()         {}
+func (stopping) isMessage()     {}
+
+// New starts the role: raft on the store, and the loop. A lone voter is the
+// active controller some milliseconds later. The store belongs to the Quorum
+// from then on, also when New fails.
+func New(cfg Config) (*Quorum, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, closing(cfg, err)
+	}
+	q := &Quorum{cfg: cfg, inbox: inbox.New[message](inboxLenMax), done: make(chan struct{})}
+	l := newLoop(q)
+	if err := q.startRaft(); err != nil {
+		return nil, closing(cfg, err)
+	}
+	l.handled = cfg.Store.Snapshots.LatestIndex()
+	go l.run()
+	return q, nil
+}
+
+func closing(cfg Config, err error) error {
+	if cfg.Store == nil {
+		return err
+	}
+	return errors.Join(err, cfg.Store.Close())
+}
+
+// startRaft restores the newest snapshot into the image and starts raft.
+func (q *Quorum) startRaft() error {
+	fsm, err := raftmeta.NewFSM(raftmeta.FSMConfig{
+		Holder:     q.cfg.Holder,
+		OnApplied:  func(entries []raftmeta.Applied, handled uint64) { q.inbox.Offer(applied{entries, handled}) },
+		OnRestored: func(id raftmeta.SnapshotID) { q.inbox.Offer(restored{id}) },
+		OnFailure:  q.cfg.OnFailure,
+	})
+	if err != nil {
+		return err
+	}
+	lone := q.cfg.Peers == nil
+	logger := raftLogger(q.cfg.Events, lone)
+	q.transport, err = raftmeta.NewTransport(raftmeta.TransportConfig{
+		Network: q.cfg.Network, ClusterID: q.cfg.Machine.ClusterID, Self: q.cfg.self(),
+		Resolve: q.resolve, Timeout: raftRPCTimeout, Logger: logger,
+	})
+	if err != nil {
+		return err
+	}
+	voters := 1
+	if !lone {
+		voters = 3 // times of a cluster, however many there are
+	}
+	q.raft, err = raft.NewRaft(raftConfig(q.cfg.self(), voters, logger), fsm,
+		q.cfg.Store.Log, q.cfg.Store.Stable, q.cfg.Store.Snapshots, q.transport)
+	if err != nil {
+		return errors.Join(fmt.Errorf("start raft: %w", err), q.transport.Close())
+	}
+	if lone {
+		err = q.electLone()
+	}
+	if err != nil {
+		return errors.Join(err, q.raft.Shutdown().Error())
+	}
+	return nil
+}
+
+// electLone checks that this node is the only voter, and elects it.
+func (q *Quorum) electLone() error {
+	voters, err := votersOf(q.raft)
+	if err != nil {
+		return err
+	}
+	if voters != 1 {
+		return fmt.Errorf("the metadata log names %d voters, but no address of another is known", voters)
+	}
+	return electAtOnce(q.raft)
+}
+
+func (q *Quorum) resolve(p raftmeta.Peer) (string, error) {
+	if q.cfg.Peers == nil {
+		return "", fmt.Errorf("no address of %s is known", p)
+	}
+	return q.cfg.Peers(p)
+}
+
+// Handles reports whether Dispatch serves requests of the key.
+func Handles(key int16) bool {
+	switch kmsg.Key(key) {
+	case kmsg.Fetch, kmsg.FetchSnapshot, kmsg.DescribeQuorum, kmsg.DescribeCluster:
+		return true
+	}
+	return controller.Handles(key)
+}
+
+// Dispatch takes a request of the controller listener; reply is called exactly
+// once, from the loop or from this call, and must not wait. It reports false,
+// without calling reply, for a key that this role does not serve (ApiVersions
+// among them: the listener answers that itself).
+func (q *Quorum) Dispatch(req kmsg.Request, reply func(kmsg.Response)) bool {
+	if !Handles(req.Key()) {
+		return false
+	}
+	if snap, ok := req.(*kmsg.FetchSnapshotRequest); ok {
+		reply(q.fetchSnapshot(snap)) // reads a file: on the caller's goroutine
+		return true
+	}
+	if !q.inbox.Put(request{req, reply}) {
+		reply(unavailable(req))
+	}
+	return true
+}
+
+// unavailable answers a request when the role has ended.
+func unavailable(req kmsg.Request) kmsg.Response {
+	switch req := req.(type) {
+	case *kmsg.FetchRequest:
+		return fetchError(req, kafka.ErrNotController)
+	case *kmsg.DescribeQuorumRequest:
+		return describeQuorumError(req, kafka.ErrNotController)
+	case *kmsg.DescribeClusterRequest:
+		return describeClusterError(req, kafka.ErrNotController, "This controller is stopping.")
+	}
+	return controller.NotController(req)
+}
+
+// Gone says that the connection over which a broker incarnation sent its
+// heartbeats broke: its session ends after a grace unless another brings them.
+func (q *Quorum) Gone(broker int32, epoch int64) { q.inbox.Put(gone{broker, epoch}) }
+
+// AcceptRaft takes over a connection whose first bytes are those of a raft
+// preamble (the first int32 is negative). The connection is closed here.
+func (q *Quorum) AcceptRaft(conn transport.Conn, first []byte) {
+	if err := q.transport.AcceptRaft(conn, first); err != nil {
+		q.cfg.Events.Emit(RaftRefused{Err: err})
+	}
+}
+
+// Stop ends the role cleanly: what is decided is committed or dropped, a
+// checkpoint is written at the last committed record, raft is shut down.
+func (q *Quorum) Stop() error { return q.end(true) }
+
+// Kill ends the role at once, as a crash would; no checkpoint is written.
+func (q *Quorum) Kill() error { return q.end(false) }
+
+func (q *Quorum) end(clean bool) error {
+	q.endOnce.Do(func() {
+		q.inbox.Offer(stopping{clean})
+		<-q.done
+		var err error
+		if clean {
+			err = q.lastSnapshot()
+		}
+		err = errors.Join(err, q.raft.Shutdown().Error())
+		q.snapshots.Wait()
+		q.endErr = errors.Join(err, q.cfg.Store.Close())
+	})
+	return q.endErr
+}
+
+// lastSnapshot writes a checkpoint at the last committed record, unless the
+// newest one is there already.
+func (q *Quorum) lastSnapshot() error {
+	img := q.cfg.Holder.Load()
+	id, ok := q.cfg.Store.Snapshots.Latest()
+	if img.Empty() || img.InTransaction() || ok && id.EndOffset == img.Offset()+1 {
+		return nil
+	}
+	if err := q.raft.Snapshot().Error(); err != nil && !errors.Is(err, raft.ErrNothingNewToSnapshot) {
+		return fmt.Errorf("write the last checkpoint: %w", err)
+	}
+	return nil
+}

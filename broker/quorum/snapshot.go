@@ -1,0 +1,40 @@
+package quorum
+
+import (
+	"errors"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/moldau/moldau/clock"
+)
+
+// maybeSnapshot begins a snapshot when enough was committed since the last.
+// It runs beside the loop; raft makes one at a time.
+func (l *loop) maybeSnapshot(now clock.Mono) {
+	due := l.feed.sinceSnap >= l.cfg.SnapshotBytes && now >= l.snapshotNext
+	if !due || l.snapshotting || l.stop != nil || l.cfg.Holder.Load().InTransaction() {
+		return
+	}
+	l.snapshotting = true
+	l.snapshots.Add(1)
+	go func() {
+		defer l.snapshots.Done()
+		err := l.raft.Snapshot().Error()
+		l.inbox.Offer(snapshotDone{err})
+	}()
+}
+
+func (l *loop) snapshotEnded(err error) {
+	l.snapshotting = false
+	if err != nil {
+		l.snapshotNext = l.cfg.Clock.Mono().Add(snapshotRetry)
+		if !errors.Is(err, raft.ErrNothingNewToSnapshot) && !errors.Is(err, raft.ErrRaftShutdown) {
+			l.cfg.Events.Emit(SnapshotFailed{Err: err})
+		}
+		return
+	}
+	if id, ok := l.cfg.Store.Snapshots.Latest(); ok {
+		l.feed.trim(id.EndOffset)
+		l.cfg.Events.Emit(SnapshotWritten{Name: id.String()})
+	}
+}

@@ -1,0 +1,104 @@
+package uplink
+
+import (
+	"errors"
+	"sync"
+)
+
+// state is what the session knows, for all to read and to wait for.
+type state struct {
+	mu       sync.Mutex
+	changed  chan struct{} // closed and made anew at each change
+	wake     chan struct{} // one slot: the session should send a heartbeat now
+	epoch    int64         // broker epoch, -1 before the registration
+	fenced   bool
+	ready    bool // the broker wants to be unfenced
+	leaving  bool // a controlled shutdown is wanted
+	released bool // the controller let the broker go
+	failed   error
+}
+
+func (s *state) init() {
+	s.changed, s.wake = make(chan struct{}), make(chan struct{}, 1)
+	s.epoch, s.fenced = -1, true
+}
+
+// update changes the state and wakes who waits for it.
+func (s *state) update(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// hurry makes the session send a heartbeat now.
+func (s *state) hurry() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// BrokerEpoch is the epoch of the registration in force, -1 if there is none.
+func (u *Uplink) BrokerEpoch() int64 {
+	u.state.mu.Lock()
+	defer u.state.mu.Unlock()
+	return u.state.epoch
+}
+
+// Fenced reports whether the broker is fenced, as its last heartbeat learned.
+func (u *Uplink) Fenced() bool {
+	u.state.mu.Lock()
+	defer u.state.mu.Unlock()
+	return u.state.fenced
+}
+
+// SetReady says that the broker can serve: from now on it asks to be unfenced.
+func (u *Uplink) SetReady() {
+	u.state.update(func() { u.state.ready = true })
+	u.state.hurry()
+}
+
+// WaitRegistered waits for the registration. It fails when stop is closed, the
+// uplink is closed, or the cluster refuses the broker for good.
+func (u *Uplink) WaitRegistered(stop <-chan struct{}) error {
+	return u.await(stop, func(s *state) bool { return s.epoch >= 0 })
+}
+
+// WaitUnfenced waits until the broker is registered and unfenced; SetReady
+// must have been called. It fails as WaitRegistered does.
+func (u *Uplink) WaitUnfenced(stop <-chan struct{}) error {
+	return u.await(stop, func(s *state) bool { return s.epoch >= 0 && !s.fenced })
+}
+
+// ControlledShutdown asks the controller to move leaderships away and waits
+// until it lets the broker go (KIP-631). It fails when stop is closed first.
+func (u *Uplink) ControlledShutdown(stop <-chan struct{}) error {
+	u.state.update(func() { u.state.leaving = true })
+	u.state.hurry()
+	return u.await(stop, func(s *state) bool { return s.released })
+}
+
+var errStopped = errors.New("stopped waiting")
+
+func (u *Uplink) await(stop <-chan struct{}, holds func(*state) bool) error {
+	for {
+		u.state.mu.Lock()
+		done, failed, changed := holds(&u.state), u.state.failed, u.state.changed
+		u.state.mu.Unlock()
+		switch {
+		case done:
+			return nil
+		case failed != nil:
+			return failed
+		}
+		select {
+		case <-changed:
+		case <-stop:
+			return errStopped
+		case <-u.stop:
+			return ErrClosed
+		}
+	}
+}
