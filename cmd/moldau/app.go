@@ -141,6 +141,35 @@ func interruptible() (context.Context, context.CancelFunc) {
 	return signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 }
 
+// retryPause is the wait before a coordinator that is still loading, or whose
+// topic is being made, is asked again.
+const retryPause = 100 * time.Millisecond
+
+// retry calls f until it succeeds, fails for good, or ctx ends.
+func retry(ctx context.Context, f func() error) error {
+	for {
+		err := f()
+		if transient(err) == nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(retryPause):
+		}
+	}
+}
+
+// transient is err if asking again may help, else nil.
+func transient(err error) error {
+	for _, code := range []*kerr.Error{kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress, kerr.NotCoordinator} {
+		if errors.Is(err, code) {
+			return err
+		}
+	}
+	return nil
+}
+
 // reason shortens what the client library wraps around the cause.
 func reason(err error) error {
 	var op *net.OpError

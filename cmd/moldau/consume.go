@@ -185,7 +185,11 @@ func (r *reading) beginnings(ctx context.Context, from startPoint) error {
 // takeCommitted takes what the group has committed as read. At the beginning
 // it stands even where it lies before the point to begin at.
 func (r *reading) takeCommitted(ctx context.Context, beginning bool) error {
-	committed, err := r.admin.FetchOffsets(ctx, r.group)
+	var committed kadm.OffsetResponses
+	err := retry(ctx, func() (err error) {
+		committed, err = r.admin.FetchOffsets(ctx, r.group)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("offsets of group %s: %w", r.group, wireError(err, ""))
 	}

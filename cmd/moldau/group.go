@@ -86,7 +86,14 @@ func (a *app) groupDescribeCommand() *cobra.Command {
 		Use: "describe GROUP...", Short: "Show members, committed offsets and lag", Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, names []string) error {
 			return a.withAdmin(func(ctx context.Context, admin *admin) error {
-				lags, err := admin.Lag(ctx, names...)
+				var lags kadm.DescribedGroupLags
+				err := retry(ctx, func() (err error) {
+					lags, err = admin.Lag(ctx, names...)
+					for _, l := range lags {
+						err = errors.Join(err, transient(l.Error()))
+					}
+					return err
+				})
 				if err != nil {
 					return wireError(err, "")
 				}
