@@ -1,0 +1,254 @@
+package server
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/moldau/moldau/broker/event"
+	"github.com/moldau/moldau/clock/manual"
+	"github.com/moldau/moldau/clock/sysclock"
+	"github.com/moldau/moldau/disk/vfs"
+	"github.com/moldau/moldau/net/memnet"
+	"github.com/moldau/moldau/net/transport"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// echo answers every request with its body; Produce only when it is told to.
+type echo struct {
+	mu    sync.Mutex
+	slots []*Slot
+	seen  chan int16
+}
+
+type raw []byte
+
+func (b raw) AppendTo(dst []byte) []byte { return append(dst, b...) }
+
+func (e *echo) Serve(r *Request) (Body, bool, error) {
+	body := raw(bytes.Clone(r.Body))
+	if e.seen != nil {
+		e.seen <- r.Key
+	}
+	if r.Key == keyProduce {
+		s := r.Slot()
+		e.mu.Lock()
+		e.slots = append(e.slots, s)
+		e.mu.Unlock()
+		return nil, true, nil
+	}
+	return body, false, nil
+}
+
+func (e *echo) Gone(*Conn) {}
+
+func frame(key, version int16, correlation int32, body string) []byte {
+	b := binary.BigEndian.AppendUint16(make([]byte, 4), uint16(key))
+	b = binary.BigEndian.AppendUint16(b, uint16(version))
+	b = binary.BigEndian.AppendUint32(b, uint32(correlation))
+	b = binary.BigEndian.AppendUint16(b, 0xffff)
+	b = append(b, body...)
+	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
+	return b
+}
+
+func readAnswer(t *testing.T, c transport.Conn) (int32, string) {
+	t.Helper()
+	var size [4]byte
+	if _, err := io.ReadFull(c, size[:]); err != nil {
+		t.Fatalf("read answer: %v", err)
+	}
+	b := make([]byte, binary.BigEndian.Uint32(size[:]))
+	if _, err := io.ReadFull(c, b); err != nil {
+		t.Fatalf("read answer: %v", err)
+	}
+	return int32(binary.BigEndian.Uint32(b)), string(b[4:])
+}
+
+type rig struct {
+	srv  *Server
+	net  *memnet.Network
+	echo *echo
+}
+
+func newRig(t *testing.T, budget int64) *rig {
+	t.Helper()
+	clk := sysclock.New()
+	r := &rig{net: memnet.New(clk), echo: &echo{seen: make(chan int16, 64)}}
+	r.srv = New(Config{Clock: clk, Events: event.Discard{}, Budget: NewBudget(clk, budget), MaxFrameBytes: 100 << 20})
+	ln, err := r.net.Listen("broker:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.srv.Serve("PLAINTEXT", ln, r.echo, nil)
+	t.Cleanup(func() {
+		if err := r.srv.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+func (r *rig) dial(t *testing.T) transport.Conn {
+	t.Helper()
+	c, err := r.net.Dial("broker:1", time.Second, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func (e *echo) slot(i int) *Slot {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.slots[i]
+}
+
+// Answers leave in the order of requests, however the slots complete, and a
+// request that is no Produce waits for those before it.
+func TestAnswersKeepTheOrderOfRequests(t *testing.T) {
+	r := newRig(t, 64<<20)
+	c := r.dial(t)
+	var all []byte
+	for i := range int32(3) {
+		all = append(all, frame(keyProduce, 3, i, "p")...)
+	}
+	all = append(all, frame(3, 1, 9, "metadata")...)
+	if _, err := c.Write(all); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		<-r.echo.seen
+	}
+	for _, i := range []int{2, 1, 0} {
+		r.echo.slot(i).Complete(raw("answer"))
+	}
+	for want := range int32(3) {
+		if got, body := readAnswer(t, c); got != want || body != "answer" {
+			t.Fatalf("answer %d %q, want %d", got, body, want)
+		}
+	}
+	if key := <-r.echo.seen; key != 3 {
+		t.Fatalf("key %d served", key)
+	}
+	if got, body := readAnswer(t, c); got != 9 || body != "metadata" {
+		t.Fatalf("answer %d %q after the produces", got, body)
+	}
+}
+
+// A request sent byte by byte is read whole, one larger than its first chunk too.
+func TestFramesInPieces(t *testing.T) {
+	r := newRig(t, 64<<20)
+	c := r.dial(t)
+	big := string(bytes.Repeat([]byte("x"), 3*frameChunkBytes))
+	go func() {
+		for _, b := range frame(3, 1, 1, "small") {
+			if _, err := c.Write([]byte{b}); err != nil {
+				return
+			}
+		}
+		_, _ = c.Write(frame(3, 1, 2, big))
+	}()
+	if id, body := readAnswer(t, c); id != 1 || body != "small" {
+		t.Fatalf("answer %d %q", id, body)
+	}
+	if id, body := readAnswer(t, c); id != 2 || body != big {
+		t.Fatalf("answer %d of %d bytes", id, len(body))
+	}
+}
+
+// Wrong lengths and unknown keys close the connection and nothing else.
+func TestBadFramesCloseTheConnection(t *testing.T) {
+	r := newRig(t, 64<<20)
+	for name, b := range map[string][]byte{
+		"negative length": {0xff, 0xff, 0xff, 0xff},
+		"too long":        {0x7f, 0xff, 0xff, 0xff},
+		"no header":       {0, 0, 0, 2, 1, 1},
+		"unknown key":     frame(999, 0, 1, ""),
+		"client id":       append([]byte{0, 0, 0, 12}, 0, 3, 0, 1, 0, 0, 0, 1, 0x7f, 0xff, 'a', 'b'),
+	} {
+		c := r.dial(t)
+		if _, err := c.Write(b); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+			t.Errorf("%s: read after it: %v, want EOF", name, err)
+		}
+	}
+	c := r.dial(t)
+	if _, err := c.Write(frame(3, 1, 5, "fine")); err != nil {
+		t.Fatal(err)
+	}
+	if id, _ := readAnswer(t, c); id != 5 {
+		t.Fatal("a good connection does not get its answer")
+	}
+}
+
+// The budget gives everything back, evicts what stalls while others wait, and
+// keeps its reserve for small frames.
+func TestBudgetEvictsStalledFrames(t *testing.T) {
+	clk := manual.New()
+	b := NewBudget(clk, 8<<20)
+	closed := make(chan struct{})
+	stalled := &Conn{srv: &Server{budget: b}, tc: closeOnly{closed}, closed: make(chan struct{})}
+	stalled.drained.L = &stalled.mu
+	a := &stalled.arr
+	a.conn, a.declared = stalled, 90<<20
+	b.begin(a)
+	if b.buffer(a, 4<<20) == nil {
+		t.Fatal("no memory in an empty budget")
+	}
+	small := &arrival{conn: stalled, declared: 1 << 10}
+	if buf := b.buffer(small, 1<<10); buf == nil {
+		t.Fatal("a small frame got nothing although the reserve is free")
+	} else {
+		b.TakeBack(buf)
+	}
+	done := make(chan []byte)
+	large := &arrival{conn: &Conn{}, declared: 50 << 20}
+	go func() { done <- b.buffer(large, 4<<20) }()
+	for waits := false; !waits; {
+		b.mu.Lock()
+		waits = len(b.waiters[1]) == 1
+		b.mu.Unlock()
+	}
+	b.sweep()
+	select {
+	case <-closed:
+		t.Fatal("evicted before it stalled")
+	default:
+	}
+	clk.Advance(stalledAfter)
+	b.sweep()
+	<-closed
+	b.disown(a, 4<<20)
+	b.TakeBack(make([]byte, 4<<20))
+	buf := <-done
+	if len(buf) != 4<<20 {
+		t.Fatalf("the waiter got %d bytes", len(buf))
+	}
+	b.TakeBack(buf)
+	if b.Used() != 0 {
+		t.Fatalf("%d bytes are still charged", b.Used())
+	}
+}
+
+type closeOnly struct{ ch chan struct{} }
+
+func (c closeOnly) Close() error                                 { close(c.ch); return nil }
+func (closeOnly) Read([]byte) (int, error)                       { return 0, io.EOF }
+func (closeOnly) Write(p []byte) (int, error)                    { return len(p), nil }
+func (closeOnly) WriteVec([][]byte) (int64, error)               { return 0, nil }
+func (closeOnly) SendFile(vfs.File, int64, int64) (int64, error) { return 0, nil }
+func (closeOnly) SetReadTimeout(time.Duration) error             { return nil }
+func (closeOnly) SetWriteTimeout(time.Duration) error            { return nil }
+func (closeOnly) LocalAddr() string                              { return "" }
+func (closeOnly) RemoteAddr() string                             { return "" }
