@@ -26,7 +26,7 @@ type deletion struct {
 // large as it must be (rule L7); its LogStart is the low watermark.
 func (r *Replica) DeleteRecords(offset int64, token uint64, ready *Ready) {
 	if code := r.standsFor(NoEpoch, true); code != kafka.ErrNone {
-		r.refuse(token, code, "", ready)
+		r.refuse(token, code, fmt.Sprintf("broker %d does not serve the partition as its leader", r.cfg.NodeID), ready)
 		return
 	}
 	if offset == -1 {

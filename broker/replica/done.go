@@ -32,11 +32,14 @@ func (r *Replica) Done(now Times, d seglog.Done, ready *Ready) {
 
 // written moves LEO.
 func (r *Replica) written(upTo int64, ready *Ready) {
-	invariant.Check(upTo <= r.log.Next(), "%s: written up to %d of %d", r.cfg.ID, upTo, r.log.Next())
+	if upTo > r.log.Next() {
+		invariant.Unreachable("%s: written up to %d of %d", r.cfg.ID, upTo, r.log.Next())
+	}
 	r.log.Written(upTo)
 	if upTo > r.leo {
 		r.leo = upTo
-		ready.Advanced = true
+		// Consumers wait for the high watermark, only followers for the LEO.
+		ready.Advanced = ready.Advanced || len(r.role.Replicas) > 1
 	}
 	for len(r.deleted) > 0 && r.deleted[0].before < upTo {
 		r.deleted = r.deleted[1:]
