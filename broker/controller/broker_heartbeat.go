@@ -39,9 +39,8 @@ func (m *Machine) heartbeat(t Times, req *kmsg.BrokerHeartbeatRequest) ([]metare
 
 	x := m.newTurn()
 	reply := kmsg.NewPtrBrokerHeartbeatResponse()
-	reply.IsCaughtUp = req.CurrentMetadataOffset >= b.BrokerEpoch
+	reply.IsCaughtUp, reply.IsFenced = req.CurrentMetadataOffset >= b.BrokerEpoch, b.Fenced
 	if x.heartbeatDirs(b, s, req); len(x.records) > 0 {
-		reply.IsFenced = b.Fenced
 		return x.records, reply // the state follows with the next heartbeat
 	}
 	switch {
@@ -51,7 +50,6 @@ func (m *Machine) heartbeat(t Times, req *kmsg.BrokerHeartbeatRequest) ([]metare
 		reply.ShouldShutdown = req.WantShutdown
 	case req.WantShutdown:
 		reply.ShouldShutdown = x.shutDown(b, s)
-		reply.IsFenced = b.Fenced
 	case b.Fenced:
 		if reply.IsFenced = !reply.IsCaughtUp; !reply.IsFenced {
 			x.unfence(b)

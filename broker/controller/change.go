@@ -33,7 +33,8 @@ type change struct {
 	dirs                []kafka.UUID
 	elected             bool // a leader epoch begins
 
-	left []int32 // members that left ISR by fencing, shutdown or lag
+	left   []int32 // members that left ISR by fencing, shutdown or lag
+	struck bool    // the leader so far is damaged: it is not kept as the last known one
 }
 
 func (x *turn) newChange(topic *metaimage.Topic, p *metaimage.Partition) *change {
@@ -75,6 +76,7 @@ func (c *change) strike(broker int32) {
 	was := slices.Contains(c.isr, broker) || slices.Contains(c.elr, broker)
 	c.isr, c.elr = without(c.isr, broker), without(c.elr, broker)
 	c.left = without(c.left, broker)
+	c.struck = c.struck || broker == c.leader
 	if was && len(c.isr)+len(c.elr)+len(c.left) == 0 {
 		c.lastKnown = []int32{broker}
 	}

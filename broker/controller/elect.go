@@ -34,7 +34,7 @@ func (c *change) electAny(unclean bool) {
 		}
 	}
 	if c.leader != metaimage.NoLeader {
-		if clean {
+		if clean && !c.struck {
 			c.lastKnown = []int32{c.leader}
 		}
 		c.leader, c.elected = metaimage.NoLeader, true
