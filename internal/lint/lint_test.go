@@ -1,0 +1,121 @@
+package lint_test
+
+import (
+	"errors"
+	"flag"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/moldau/moldau/internal/lint"
+)
+
+// rewrite makes TestModules write its goldens instead of comparing them.
+var rewrite = flag.Bool("rewrite", false, "write goldens anew")
+
+// root is the repository's top directory, seen from here.
+const root = "../.."
+
+// source is the whole repository, loaded once for all tests.
+var source = sync.OnceValues(func() (*lint.Source, error) {
+	return lint.Load(modules()...)
+})
+
+// modules are the directories of the modules that are there.
+func modules() []string {
+	dirs := []string{root}
+	for _, name := range []string{"cmd", "tests", "bench", "tools"} {
+		if _, err := os.Stat(filepath.Join(root, name, "go.mod")); err == nil {
+			dirs = append(dirs, filepath.Join(root, name))
+		}
+	}
+	return dirs
+}
+
+func load(t *testing.T) *lint.Source {
+	t.Helper()
+	s, err := source()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func report(t *testing.T, findings []lint.Finding) {
+	t.Helper()
+	top, err := filepath.Abs(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range findings {
+		if short, err := filepath.Rel(top, f.Pos.Filename); err == nil && filepath.IsAbs(f.Pos.Filename) {
+			f.Pos.Filename = short
+		}
+		t.Error(f)
+	}
+}
+
+// TestCompiles: the other checks see less of a package that does not.
+func TestCompiles(t *testing.T) {
+	for _, pkg := range load(t).Packages {
+		for _, err := range pkg.Errors {
+			t.Errorf("%s: %v", pkg.Path, err)
+		}
+	}
+}
+
+func TestArrows(t *testing.T)  { report(t, lint.Arrows(load(t))) }
+func TestPurity(t *testing.T)  { report(t, lint.Purity(load(t))) }
+func TestSeams(t *testing.T)   { report(t, lint.Seams(load(t))) }
+func TestGlobals(t *testing.T) { report(t, lint.Globals(load(t))) }
+
+func TestDocs(t *testing.T) {
+	findings, err := lint.Docs(root)
+	if err != nil {
+		t.Error(err)
+	}
+	report(t, findings)
+}
+
+// TestModules compares the modules that the program, and the broker for who
+// embeds it, are made of with a golden, so that a new one is seen in review.
+// docs/dependencies.md gives the reason of each.
+func TestModules(t *testing.T) {
+	reasons, err := os.ReadFile(filepath.Join(root, "docs", "dependencies.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for golden, at := range map[string]struct{ dir, pattern string }{
+		"moldau.txt": {filepath.Join(root, "cmd"), "./moldau"},
+		"broker.txt": {root, "./broker/..."},
+	} {
+		if _, err := os.Stat(filepath.Join(at.dir, "go.mod")); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		modules, err := lint.Modules(at.dir, at.pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, name := strings.Join(modules, "\n")+"\n", filepath.Join("testdata", "deps", golden)
+		if *rewrite {
+			if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != string(want) {
+			t.Errorf("%s is made of\n%sand was of\n%sif that is meant: go test ./internal/lint -run TestModules -rewrite", at.pattern, got, want)
+		}
+		for _, module := range modules {
+			if !strings.Contains(string(reasons), "`"+module+"`") {
+				t.Errorf("docs/dependencies.md has no reason for %s", module)
+			}
+		}
+	}
+}

@@ -1,0 +1,3 @@
+// in: newroom
+
+package newroom // want "in no room"
