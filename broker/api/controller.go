@@ -31,6 +31,7 @@ var controllerKeys = [...]keyRange{
 	{64, 0, 0},  // UnregisterBroker
 	{67, 0, 0},  // AllocateProducerIds
 	{70, 0, 0},  // ControllerRegistration
+	{73, 0, 0},  // AssignReplicasToDirs
 }
 
 // Quorum is the controller role of this process.

@@ -24,7 +24,7 @@ type TopicConfig struct {
 	Settings Settings
 }
 
-// Config of a Manager; all fields but NewCoordinator must be set.
+// Config of a Manager; all fields must be set.
 type Config struct {
 	NodeID int32
 	Shards int
@@ -33,6 +33,11 @@ type Config struct {
 	Dirs   []*logdir.Dir
 	// Topic resolves a topic's configuration in an image.
 	Topic func(img *metaimage.Image, topic string) TopicConfig
+	// Directory is the open log directory with the id, nil if it is lost.
+	Directory func(id kafka.UUID) *logdir.Dir
+	// Placed makes it known where new replicas lie that the metadata has not
+	// assigned to a directory yet; they are written to only after that.
+	Placed func(map[*logdir.Dir][]kafka.TopicPartition) error
 	// NewCoordinator makes the machine of an internal topic's partition, or nil
 	// for topics without one.
 	NewCoordinator func(topic string) func() coord.Machine
@@ -211,6 +216,7 @@ func (m *Manager) role(img *metaimage.Image, topic string, p *metaimage.Partitio
 func (m *Manager) openAll(img *metaimage.Image, ids []kafka.TopicPartition) {
 	configs := make(map[kafka.UUID]TopicConfig)
 	create := make(map[*logdir.Dir][]logdir.Spec)
+	unassigned := make(map[*logdir.Dir][]kafka.TopicPartition)
 	for _, id := range ids {
 		topic := img.Topic(id.Topic)
 		cfg, known := configs[id.Topic]
@@ -225,13 +231,24 @@ func (m *Manager) openAll(img *metaimage.Image, ids []kafka.TopicPartition) {
 			m.adopt(img, r, cfg)
 			continue
 		}
-		dir := m.place(create)
+		assigned := img.Partition(id).DirectoryOf(m.cfg.NodeID)
+		dir := m.cfg.Directory(assigned)
+		if assigned == kafka.DirUnassigned {
+			if dir = m.place(create); dir != nil {
+				unassigned[dir] = append(unassigned[dir], id)
+			}
+		}
 		if dir == nil {
 			m.cfg.Events.Emit(ReplicaNotOpened{Topic: topic.Name, ID: id, Err: logdir.ErrOffline})
 			continue
 		}
 		m.clearName(topic.Name, id)
 		create[dir] = append(create[dir], logdir.Spec{Topic: topic.Name, ID: id, Options: cfg.Options})
+	}
+	if len(unassigned) > 0 {
+		if err := m.cfg.Placed(unassigned); err != nil {
+			m.cfg.Events.Emit(PlacementNotTold{Err: err})
+		}
 	}
 	for _, dir := range m.cfg.Dirs {
 		specs := create[dir]
@@ -319,15 +336,13 @@ func (m *Manager) give(img *metaimage.Image, dir *logdir.Dir, part *logdir.Parti
 	h := &Handle{ID: id, Topic: topic, shard: s, dir: dir, part: part, key: m.nextKey, machine: machine}
 	h.settings.Store(&cfg.Settings)
 	part.Bind(s, h.key)
-	if m.cfg.NewCoordinator != nil {
-		if newMachine := m.cfg.NewCoordinator(topic); newMachine != nil {
-			hc, err := newHostedCoordinator(s, h, newMachine, m.Image, m.loader)
-			if err != nil {
-				m.cfg.Events.Emit(ReplicaNotOpened{Topic: topic, ID: id, Err: err})
-				return
-			}
-			h.coord = hc
+	if newMachine := m.cfg.NewCoordinator(topic); newMachine != nil {
+		hc, err := newHostedCoordinator(s, h, newMachine, m.Image, m.loader)
+		if err != nil {
+			m.cfg.Events.Emit(ReplicaNotOpened{Topic: topic, ID: id, Err: err})
+			return
 		}
+		h.coord = hc
 	}
 	s.in.Put(&open{h: h, role: m.role(img, topic, img.Partition(id))})
 	m.mu.Lock()

@@ -1,0 +1,149 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/moldau/moldau/broker/api"
+	"github.com/moldau/moldau/broker/config"
+	"github.com/moldau/moldau/broker/event"
+	"github.com/moldau/moldau/broker/identity"
+	"github.com/moldau/moldau/broker/metaimage/published"
+	"github.com/moldau/moldau/broker/quorum"
+	"github.com/moldau/moldau/broker/seglog/logdir"
+	"github.com/moldau/moldau/broker/server"
+	"github.com/moldau/moldau/broker/shard"
+	"github.com/moldau/moldau/broker/uplink"
+	"github.com/moldau/moldau/clock"
+	"github.com/moldau/moldau/disk/vfs"
+	"github.com/moldau/moldau/net/memnet"
+	"github.com/moldau/moldau/net/transport"
+)
+
+// Config is what a Broker is made from. All fields are required.
+type Config struct {
+	Settings *config.Broker
+	FS       vfs.FS
+	Network  transport.Network
+	Clock    clock.Clock
+	Entropy  clock.Entropy
+	Events   event.Sink
+	// Shards is the number of loops where moldau.shards does not say it, at
+	// least 1: the number of processors in production.
+	Shards int
+}
+
+// Broker is one node. Make it with New, run it with Run.
+type Broker struct {
+	cfg      Config
+	identity identity.Identity
+	internal *memnet.Network // between this node's own broker and controller
+	budget   *server.Budget
+
+	lock       []interface{ Close() error }
+	dirs       []*logdir.Dir
+	holder     *published.Holder
+	quorum     *quorum.Quorum
+	controller *server.Server
+	uplink     *uplink.Uplink
+	manager    *shard.Manager
+	handler    *api.Handler
+	server     *server.Server
+
+	clientListens     []boundListener
+	controllerListens []boundListener
+
+	applied broadcast // wakes who waits for the manager to follow
+
+	ready  chan struct{}
+	failed chan error
+	stop   chan struct{}
+	wg     sync.WaitGroup
+}
+
+type boundListener struct {
+	config.Listener
+	ln transport.Listener
+}
+
+// New checks cfg and returns a Broker that holds nothing yet.
+func New(cfg Config) (*Broker, error) {
+	switch {
+	case cfg.Settings == nil, cfg.FS == nil, cfg.Network == nil, cfg.Clock == nil, cfg.Entropy == nil, cfg.Events == nil:
+		return nil, errors.New("broker config: settings, file system, network, clock, entropy and events are required")
+	case cfg.Settings.Shards == 0 && cfg.Shards < 1:
+		return nil, errors.New("broker config: no number of shards")
+	case len(cfg.Settings.Voters) > 1 || len(cfg.Settings.Join) > 0:
+		return nil, errors.New("controller.quorum.voters: clusters of several nodes are not served yet; start one node without voters")
+	case !cfg.Settings.IsBroker || !cfg.Settings.IsController:
+		return nil, errors.New("process.roles: a node alone is broker and controller; other roles are not served yet")
+	}
+	return &Broker{
+		cfg: cfg, internal: memnet.New(cfg.Clock),
+		ready: make(chan struct{}), failed: make(chan error, 1), stop: make(chan struct{}),
+	}, nil
+}
+
+// Run starts the node and serves until ctx ends, then stops it cleanly. The
+// error says why it could not start, could not go on, or did not stop cleanly.
+func (b *Broker) Run(ctx context.Context) error {
+	if err := b.start(ctx); err != nil {
+		return errors.Join(err, b.close(false))
+	}
+	close(b.ready)
+	select {
+	case <-ctx.Done():
+		return b.close(true)
+	case err := <-b.failed:
+		return errors.Join(err, b.close(false))
+	}
+}
+
+// Ready is closed when the node serves.
+func (b *Broker) Ready() <-chan struct{} { return b.ready }
+
+// Addr is the address of the first clients' listener, with the real port. It
+// is known once Ready is closed.
+func (b *Broker) Addr() string {
+	return b.clientListens[0].ln.Addr()
+}
+
+// Addrs are the addresses of all listeners by name, once Ready is closed.
+func (b *Broker) Addrs() map[string]string {
+	out := make(map[string]string)
+	for _, l := range append(b.clientListens[:len(b.clientListens):len(b.clientListens)], b.controllerListens...) {
+		out[l.Name] = l.ln.Addr()
+	}
+	return out
+}
+
+// ControllerAddr is the address of the controller listener.
+func (b *Broker) ControllerAddr() string { return b.controllerListens[0].ln.Addr() }
+
+// Identity is who the node is, once Ready is closed.
+func (b *Broker) Identity() identity.Identity { return b.identity }
+
+// fail ends Run with err; the first one counts. It never waits.
+func (b *Broker) fail(err error) {
+	select {
+	case b.failed <- err:
+	default:
+	}
+}
+
+// Healthy says why the node does not serve what it should, nil if it does.
+func (b *Broker) Healthy() error {
+	select {
+	case <-b.ready:
+	default:
+		return errors.New("starting")
+	}
+	for _, d := range b.dirs {
+		if err := d.Err(); err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("all %d log directories are offline", len(b.dirs))
+}

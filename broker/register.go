@@ -1,0 +1,254 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/moldau/moldau/broker/controller"
+	"github.com/moldau/moldau/broker/kafka"
+	"github.com/moldau/moldau/broker/metaimage"
+	"github.com/moldau/moldau/broker/metarecord"
+	"github.com/moldau/moldau/broker/seglog"
+	"github.com/moldau/moldau/broker/seglog/logdir"
+	"github.com/moldau/moldau/broker/uplink"
+)
+
+// startUplink registers this incarnation with what its recovery proved.
+func (b *Broker) startUplink(ctx context.Context) error {
+	set := b.cfg.Settings
+	if err := b.awaitMetadata(ctx); err != nil {
+		return err
+	}
+	cfg := uplink.Config{
+		Clock: b.cfg.Clock, Network: b.internal, Events: b.cfg.Events, Holder: b.holder,
+		Controllers: []string{internalAddress}, NodeID: set.NodeID, ClusterID: b.identity.ClusterID,
+		Incarnation: kafka.NewUUID(b.cfg.Entropy), MetadataDirectory: b.identity.Metadata, Rack: set.Rack,
+		PreviousEpoch: b.previousEpoch(), HeartbeatInterval: set.BrokerHeartbeat,
+		Proof: b.proof, AppliedOffset: b.appliedOffset, DirectoryStatus: b.directoryStatus,
+		OnFailure: func(err error) { b.fail(fmt.Errorf("broker registration: %w", err)) },
+	}
+	for _, d := range b.identity.Directories {
+		if b.dirByPath(d.Path) != nil {
+			cfg.Directories = append(cfg.Directories, d.ID)
+		}
+	}
+	for _, a := range b.advertised() {
+		cfg.Listeners = append(cfg.Listeners, uplink.Listener{Name: a.Name, Host: a.Host, Port: uint16(a.Port)})
+	}
+	for _, f := range controller.SupportedFeatures() {
+		cfg.Features = append(cfg.Features, uplink.Feature{Name: f.Name, Min: f.Min, Max: f.Max})
+	}
+	up, err := uplink.New(cfg)
+	if err != nil {
+		return err
+	}
+	b.uplink = up
+	if err := up.WaitRegistered(ctx.Done()); err != nil {
+		return fmt.Errorf("register broker %d: %w", set.NodeID, err)
+	}
+	return b.awaitImage(ctx, "its own registration", func(img *metaimage.Image) bool {
+		me := img.Broker(set.NodeID)
+		return me != nil && me.BrokerEpoch == up.BrokerEpoch()
+	})
+}
+
+// awaitMetadata waits until the committed metadata is there: the proof of a
+// registration depends on the topics' durability.
+func (b *Broker) awaitMetadata(ctx context.Context) error {
+	return b.awaitImage(ctx, "the metadata", func(img *metaimage.Image) bool { return !img.Empty() })
+}
+
+// awaitImage waits for a published image that satisfies holds.
+func (b *Broker) awaitImage(ctx context.Context, what string, holds func(*metaimage.Image) bool) error {
+	sub := b.holder.Subscribe()
+	defer sub.Close()
+	for !holds(b.holder.Load()) {
+		select {
+		case <-sub.Wake():
+		case err := <-b.failed:
+			return err
+		case <-ctx.Done():
+			return fmt.Errorf("stopped while waiting for %s", what)
+		}
+	}
+	return nil
+}
+
+func (b *Broker) dirByPath(path string) *logdir.Dir {
+	for _, d := range b.dirs {
+		if d.Path() == path {
+			return d
+		}
+	}
+	return nil
+}
+
+// previousEpoch is the broker epoch of the last clean stop, -1 if one of the
+// directories was not stopped cleanly (KIP-966).
+func (b *Broker) previousEpoch() int64 {
+	epoch := int64(-1)
+	for i, d := range b.dirs {
+		e := d.PreviousBrokerEpoch()
+		if i > 0 && e != epoch {
+			return -1
+		}
+		epoch = e
+	}
+	return epoch
+}
+
+// proof tells what recovery found (the contract's section 5). Partitions of
+// directories that are lost are damaged.
+func (b *Broker) proof() metarecord.Proof {
+	img := b.holder.Load()
+	var p metarecord.Proof
+	seen := make(map[kafka.TopicPartition]bool)
+	for _, d := range b.dirs {
+		for _, r := range d.Recovered() {
+			part := img.Partition(r.ID)
+			if part == nil || !part.HasReplica(b.cfg.Settings.NodeID) || r.Err != nil {
+				continue
+			}
+			seen[r.ID] = true
+			end := metarecord.PartitionEnd{TopicID: r.ID.Topic, PartitionID: r.ID.Partition, LastEpoch: r.State.Evidence.LastEpoch, End: r.State.Evidence.End}
+			durability := b.topicConfig(img, img.Topic(r.ID.Topic).Name).Options.Durability
+			switch seglog.Classify(durability, r.State.Evidence) {
+			case seglog.Doubtful:
+				p.Doubtful = append(p.Doubtful, end)
+			case seglog.Damaged:
+				p.Damaged = append(p.Damaged, metarecord.PartitionEnd{TopicID: end.TopicID, PartitionID: end.PartitionID, LastEpoch: -1, End: -1})
+				p.Ends = append(p.Ends, end)
+			case seglog.Intact:
+				if !part.InISR(b.cfg.Settings.NodeID) {
+					p.Ends = append(p.Ends, end)
+				}
+			}
+		}
+	}
+	b.addMissing(img, seen, &p)
+	return p
+}
+
+// addMissing adds the replicas that lie in a directory that is lost. One whose
+// folder is missing in a directory that is there was never written to: a
+// folder is durable before its first record.
+func (b *Broker) addMissing(img *metaimage.Image, seen map[kafka.TopicPartition]bool, p *metarecord.Proof) {
+	node := b.cfg.Settings.NodeID
+	for _, t := range img.Topics() {
+		for index, part := range t.Partitions() {
+			id := kafka.TopicPartition{Topic: t.ID, Partition: index}
+			dir := part.DirectoryOf(node)
+			if part.HasReplica(node) && !seen[id] && dir != kafka.DirUnassigned && b.dirByID(dir) == nil {
+				p.Damaged = append(p.Damaged, metarecord.PartitionEnd{TopicID: t.ID, PartitionID: index, LastEpoch: -1, End: -1})
+			}
+		}
+	}
+}
+
+// dirByID is the open directory with the id, or nil.
+func (b *Broker) dirByID(id kafka.UUID) *logdir.Dir {
+	for _, d := range b.identity.Directories {
+		if d.ID == id {
+			return b.dirByPath(d.Path)
+		}
+	}
+	return nil
+}
+
+// placed tells the controller in which directories new replicas lie, before
+// anything is written to them.
+func (b *Broker) placed(placements map[*logdir.Dir][]kafka.TopicPartition) error {
+	req := kmsg.NewPtrAssignReplicasToDirsRequest()
+	req.BrokerID, req.BrokerEpoch = b.cfg.Settings.NodeID, b.uplink.BrokerEpoch()
+	for _, id := range b.identity.Directories {
+		list := placements[b.dirByPath(id.Path)]
+		if len(list) == 0 {
+			continue
+		}
+		dir := kmsg.NewAssignReplicasToDirsRequestDirectory()
+		dir.ID = id.ID
+		for _, tp := range list {
+			if n := len(dir.Topics); n == 0 || kafka.UUID(dir.Topics[n-1].TopicID) != tp.Topic {
+				t := kmsg.NewAssignReplicasToDirsRequestDirectoryTopic()
+				t.TopicID = tp.Topic
+				dir.Topics = append(dir.Topics, t)
+			}
+			p := kmsg.NewAssignReplicasToDirsRequestDirectoryTopicPartition()
+			p.Partition = tp.Partition
+			t := &dir.Topics[len(dir.Topics)-1]
+			t.Partitions = append(t.Partitions, p)
+		}
+		req.Directories = append(req.Directories, dir)
+	}
+	resp, err := b.uplink.Forward(req, b.cfg.Settings.RequestTimeout)
+	if err != nil {
+		return err
+	}
+	if r, ok := resp.(*kmsg.AssignReplicasToDirsResponse); ok && r.ErrorCode != 0 {
+		return kafka.ErrorCode(r.ErrorCode)
+	}
+	return nil
+}
+
+func (b *Broker) appliedOffset() int64 {
+	if b.manager == nil {
+		return -1
+	}
+	return b.manager.Image().Offset()
+}
+
+// directoryStatus lists the directories that are lost and those whose disk
+// does not answer in time.
+func (b *Broker) directoryStatus() (offline, stalled []kafka.UUID) {
+	for _, id := range b.identity.Directories {
+		d := b.dirByPath(id.Path)
+		switch {
+		case d == nil || d.Err() != nil:
+			if !id.ID.IsZero() {
+				offline = append(offline, id.ID)
+			}
+		case d.Stats().OldestSyncMs > b.cfg.Settings.DiskStall.Milliseconds():
+			stalled = append(stalled, id.ID)
+		}
+	}
+	return offline, stalled
+}
+
+// unfence asks for a place among the live brokers and waits until the
+// partitions that it leads are led.
+func (b *Broker) unfence(ctx context.Context) error {
+	b.uplink.SetReady()
+	if err := b.uplink.WaitUnfenced(ctx.Done()); err != nil {
+		return fmt.Errorf("unfence broker %d: %w", b.cfg.Settings.NodeID, err)
+	}
+	node := b.cfg.Settings.NodeID
+	err := b.awaitImage(ctx, "its unfencing", func(img *metaimage.Image) bool {
+		me := img.Broker(node)
+		return me != nil && !me.Fenced
+	})
+	b.synced()
+	return err
+}
+
+// controllers is the way to the controllers as the API asks for it.
+type controllers struct {
+	up      *uplink.Uplink
+	timeout time.Duration
+	stop    <-chan struct{}
+}
+
+// Forward implements api.Controllers.
+func (c controllers) Forward(req kmsg.Request) (kmsg.Response, error) {
+	resp, err := c.up.Forward(req, c.timeout)
+	if errors.Is(err, uplink.ErrTimeout) {
+		return nil, fmt.Errorf("no active controller within %s: %w", c.timeout, err)
+	}
+	return resp, err
+}
+
+// NextProducerID implements api.Controllers.
+func (c controllers) NextProducerID() (int64, error) { return c.up.NextProducerID(c.stop) }

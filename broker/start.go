@@ -1,0 +1,394 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/moldau/moldau/broker/api"
+	"github.com/moldau/moldau/broker/config"
+	"github.com/moldau/moldau/broker/controller"
+	"github.com/moldau/moldau/broker/coord"
+	"github.com/moldau/moldau/broker/group"
+	"github.com/moldau/moldau/broker/identity"
+	"github.com/moldau/moldau/broker/kafka"
+	"github.com/moldau/moldau/broker/metaimage"
+	"github.com/moldau/moldau/broker/metaimage/published"
+	"github.com/moldau/moldau/broker/quorum"
+	"github.com/moldau/moldau/broker/raftmeta"
+	"github.com/moldau/moldau/broker/seglog/logdir"
+	"github.com/moldau/moldau/broker/server"
+	"github.com/moldau/moldau/broker/shard"
+	"github.com/moldau/moldau/disk/vfs"
+)
+
+const (
+	// lockName keeps two nodes from a directory before anything in it is read.
+	lockName = "moldau.lock"
+	// internalAddress is the controller listener within the process.
+	internalAddress = "controller:1"
+)
+
+// start brings the node up to where it serves. On an error the caller closes
+// what was opened.
+func (b *Broker) start(ctx context.Context) error {
+	set := b.cfg.Settings
+	if err := b.listen(); err != nil {
+		return err
+	}
+	if err := b.takeDirectories(); err != nil {
+		return err
+	}
+	store, err := b.identify()
+	if err != nil {
+		return err
+	}
+	if err := b.openAll(store); err != nil {
+		return err
+	}
+	b.budget = server.NewBudget(b.cfg.Clock, set.RequestMemoryBytes)
+	if err := b.startController(); err != nil {
+		return err
+	}
+	if err := b.startUplink(ctx); err != nil {
+		return err
+	}
+	b.startManager()
+	if err := b.unfence(ctx); err != nil {
+		return err
+	}
+	return b.serve()
+}
+
+// listen binds all listeners, so that an address in use is known before
+// anything is touched.
+func (b *Broker) listen() error {
+	for _, l := range b.cfg.Settings.Listeners {
+		ln, err := b.cfg.Network.Listen(l.Address())
+		if err != nil {
+			return fmt.Errorf("listener %s: listen on %s: %w", l.Name, l.Address(), err)
+		}
+		bound := boundListener{Listener: l, ln: ln}
+		if l.Controller {
+			b.controllerListens = append(b.controllerListens, bound)
+		} else {
+			b.clientListens = append(b.clientListens, bound)
+		}
+	}
+	if len(b.clientListens) == 0 || len(b.controllerListens) == 0 {
+		return errors.New("listeners: a node alone needs one for clients and one for controllers")
+	}
+	return nil
+}
+
+// takeDirectories makes the log directories that are missing and locks the
+// metadata directory. One that cannot be made is left to identity, which takes it offline.
+func (b *Broker) takeDirectories() error {
+	set := b.cfg.Settings
+	for _, dir := range set.LogDirs {
+		if err := b.cfg.FS.MkdirAll(dir); err != nil && dir == set.MetadataDir {
+			return fmt.Errorf("log directory %s: %w", dir, err)
+		}
+	}
+	if err := b.cfg.FS.MkdirAll(set.MetadataDir); err != nil {
+		return fmt.Errorf("metadata directory %s: %w", set.MetadataDir, err)
+	}
+	lock, err := b.cfg.FS.Lock(set.MetadataDir + "/" + lockName)
+	if err != nil {
+		if errors.Is(err, vfs.ErrLocked) {
+			return fmt.Errorf("%s is in use by another node that runs", set.MetadataDir)
+		}
+		return fmt.Errorf("lock %s: %w", set.MetadataDir, err)
+	}
+	b.lock = append(b.lock, lock)
+	return nil
+}
+
+func (b *Broker) storeConfig() raftmeta.StoreConfig {
+	return raftmeta.StoreConfig{
+		FS: b.cfg.FS, Clock: b.cfg.Clock, LogDir: b.cfg.Settings.MetadataDir,
+		OnFailure: func(err error) { b.fail(fmt.Errorf("metadata log: %w", err)) },
+	}
+}
+
+// identify finds out who the node is. The store is the one that a first start
+// has bootstrapped, else nil.
+func (b *Broker) identify() (*raftmeta.Store, error) {
+	set := b.cfg.Settings
+	var store *raftmeta.Store
+	id, err := identity.Open(identity.Config{
+		FS: b.cfg.FS, Entropy: b.cfg.Entropy, NodeID: set.NodeID,
+		LogDirs: set.LogDirs, MetadataDir: set.MetadataDir, Controller: true,
+	}, func(id identity.Identity) (err error) {
+		store, err = raftmeta.BootstrapAlone(b.storeConfig(), raftmeta.Peer{Node: set.NodeID, Directory: id.Metadata})
+		return err
+	})
+	if err != nil {
+		if store != nil {
+			err = errors.Join(err, store.Close())
+		}
+		return nil, err
+	}
+	b.identity = id
+	return store, nil
+}
+
+// openAll recovers the log directories side by side while the quorum starts.
+func (b *Broker) openAll(store *raftmeta.Store) error {
+	var wg sync.WaitGroup
+	opened := make([]*logdir.Dir, len(b.identity.Directories))
+	errs := make([]error, len(opened))
+	for i, d := range b.identity.Directories {
+		if d.Offline != nil {
+			b.cfg.Events.Emit(DirectoryOffline{Path: d.Path, Err: d.Offline})
+			continue
+		}
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			opened[i], errs[i] = b.openDir(d)
+		}()
+	}
+	err := b.startQuorum(store)
+	wg.Wait()
+	for i, d := range opened {
+		if errs[i] != nil {
+			if errors.Is(errs[i], vfs.ErrLocked) {
+				err = errors.Join(err, fmt.Errorf("log directory %s is in use by another process", b.identity.Directories[i].Path))
+				continue
+			}
+			b.cfg.Events.Emit(DirectoryOffline{Path: b.identity.Directories[i].Path, Err: errs[i]})
+		}
+		if d != nil {
+			b.dirs = append(b.dirs, d)
+		}
+	}
+	if err == nil && len(b.dirs) == 0 {
+		err = fmt.Errorf("no log directory can be used: %w", errors.Join(errs...))
+	}
+	return err
+}
+
+func (b *Broker) openDir(d identity.Directory) (*logdir.Dir, error) {
+	return logdir.Open(logdir.Config{
+		FS: b.cfg.FS, Clock: b.cfg.Clock, Path: d.Path, Events: b.cfg.Events,
+		OnOffline: func(err error) { b.directoryLost(d, err) },
+	})
+}
+
+// directoryLost reports a directory that went offline while the node runs;
+// the replicas in it answer storage errors, all others go on, and the next
+// heartbeat tells the controller.
+func (b *Broker) directoryLost(d identity.Directory, err error) {
+	b.cfg.Events.Emit(DirectoryOffline{Path: d.Path, Err: err})
+}
+
+func (b *Broker) startQuorum(store *raftmeta.Store) error {
+	if store == nil {
+		var err error
+		if store, err = raftmeta.OpenStore(b.storeConfig()); err != nil {
+			return fmt.Errorf("metadata log: %w", err)
+		}
+	}
+	set := b.cfg.Settings
+	b.holder = published.New(metaimage.New(b.identity.ClusterID))
+	q, err := quorum.New(quorum.Config{
+		Clock: b.cfg.Clock, Network: b.cfg.Network, Events: b.cfg.Events, Holder: b.holder, Store: store,
+		Machine: controller.Config{
+			NodeID: set.NodeID, ClusterID: b.identity.ClusterID, Configs: validator{set.Static},
+			Entropy: b.cfg.Entropy, Seed: seedOf(b.identity.ClusterID),
+			SessionTimeout: set.BrokerSession, HeartbeatInterval: set.BrokerHeartbeat, DisconnectGrace: set.DisconnectGrace,
+			DefaultPartitions: set.NumPartitions, DefaultReplicationFactor: int16(set.DefaultReplicationFactor),
+			DeleteTopics: set.DeleteTopics,
+			Bootstrap:    controller.BootstrapFeatures(), Supported: controller.SupportedFeatures(),
+		},
+		Directory: b.identity.Metadata, Incarnation: kafka.NewUUID(b.cfg.Entropy),
+		Endpoints: b.controllerEndpoints(), SnapshotBytes: set.MetadataSnapshotBytes, StallLimit: set.DiskStall,
+		OnFailure: func(err error) { b.fail(fmt.Errorf("metadata quorum: %w", err)) },
+	})
+	if err != nil {
+		return fmt.Errorf("metadata quorum: %w", err)
+	}
+	b.quorum = q
+	return nil
+}
+
+// seedOf spreads the placement of replicas from one cluster to the next.
+func seedOf(clusterID string) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(clusterID)) // a hash never fails
+	return h.Sum64()
+}
+
+func (b *Broker) controllerEndpoints() []quorum.Endpoint {
+	var out []quorum.Endpoint
+	for _, l := range b.controllerListens {
+		host, port := splitAddr(l.ln.Addr())
+		if l.Host != "" {
+			host = l.Host
+		}
+		out = append(out, quorum.Endpoint{Name: l.Name, Host: host, Port: port})
+	}
+	return out
+}
+
+// splitAddr takes an address that a listener gave apart.
+func splitAddr(addr string) (string, uint16) {
+	if ap, err := netip.ParseAddrPort(addr); err == nil {
+		return ap.Addr().String(), ap.Port()
+	}
+	colon := strings.LastIndexByte(addr, ':')
+	port, _ := strconv.Atoi(addr[colon+1:])
+	return addr[:max(colon, 0)], uint16(port)
+}
+
+// startController serves the controller listener, on the network and within
+// the process.
+func (b *Broker) startController() error {
+	handler := api.NewController(b.cfg.Settings.NodeID, b.identity.ClusterID, b.quorum, b.holder.Load)
+	b.controller = server.New(b.serverConfig())
+	inside, err := b.internal.Listen(internalAddress)
+	if err != nil {
+		return fmt.Errorf("controller listener within the process: %w", err)
+	}
+	b.controller.Serve("INTERNAL", inside, handler, nil)
+	for _, l := range b.controllerListens {
+		b.controller.Serve(l.Name, l.ln, handler, raftSniffer{b.quorum})
+	}
+	return nil
+}
+
+func (b *Broker) serverConfig() server.Config {
+	set := b.cfg.Settings
+	return server.Config{
+		Clock: b.cfg.Clock, Events: b.cfg.Events, Budget: b.budget,
+		MaxFrameBytes: set.SocketRequestMaxBytes, IdleTimeout: set.ConnectionsMaxIdle,
+	}
+}
+
+// startManager opens the replicas of the image that contains this
+// incarnation's registration, and then follows (rule L1).
+func (b *Broker) startManager() {
+	shards := b.cfg.Settings.Shards
+	if shards == 0 {
+		shards = b.cfg.Shards
+	}
+	b.manager = shard.NewManager(shard.Config{
+		NodeID: b.cfg.Settings.NodeID, Shards: shards, Clock: b.cfg.Clock, Events: b.cfg.Events, Dirs: b.dirs,
+		Topic: b.topicConfig, NewCoordinator: b.newCoordinator, Directory: b.dirByID, Placed: b.placed,
+	}, b.identity.ClusterID)
+	b.follow()
+	b.wg.Add(1)
+	go b.followLoop()
+}
+
+// follow applies the newest image, if this incarnation is in it.
+func (b *Broker) follow() {
+	img := b.holder.Load()
+	me := img.Broker(b.cfg.Settings.NodeID)
+	if me == nil || me.BrokerEpoch != b.uplink.BrokerEpoch() || img.Offset() <= b.manager.Image().Offset() {
+		return
+	}
+	b.manager.Apply(img)
+}
+
+func (b *Broker) followLoop() {
+	defer b.wg.Done()
+	sub := b.holder.Subscribe()
+	defer sub.Close()
+	for {
+		select {
+		case <-sub.Wake():
+			b.follow()
+			b.applied.wake()
+		case <-b.stop:
+			return
+		}
+	}
+}
+
+// newCoordinator makes the machines of internal topics.
+func (b *Broker) newCoordinator(topic string) func() coord.Machine {
+	if topic != kafka.OffsetsTopicName {
+		return nil
+	}
+	return func() coord.Machine {
+		set := b.cfg.Settings
+		m, err := group.New(group.Config{
+			SessionTimeoutMin: set.GroupMinSession, SessionTimeoutMax: set.GroupMaxSession,
+			InitialRebalanceDelay: set.GroupInitialRebalanceDelay, MaxSize: set.GroupMaxSize,
+			OffsetMetadataMaxBytes: set.OffsetMetadataMaxBytes, OffsetsRetention: set.OffsetsRetention,
+			OffsetsRetentionCheckInterval: set.OffsetsRetentionCheck,
+			MaxMessageBytes:               b.topicConfig(b.manager.Image(), topic).Settings.Policy.MaxMessageBytes,
+		})
+		if err != nil {
+			b.fail(fmt.Errorf("consumer groups: %w", err))
+			m, _ = group.New(group.DefaultConfig()) // stands in until the node has stopped
+		}
+		return m
+	}
+}
+
+// serve opens the doors to clients.
+func (b *Broker) serve() error {
+	b.handler = api.New(api.Config{
+		NodeID: b.cfg.Settings.NodeID, ClusterID: b.identity.ClusterID, Settings: b.cfg.Settings,
+		Clock: b.cfg.Clock, Entropy: b.cfg.Entropy, Events: b.cfg.Events,
+		Manager: b.manager, Controllers: controllers{b.uplink, b.cfg.Settings.RequestTimeout, b.stop}, Dirs: b.dirs, Layers: b.layers, Synced: b.synced,
+	})
+	b.server = server.New(b.serverConfig())
+	for _, l := range b.clientListens {
+		b.server.Serve(l.Name, l.ln, b.handler, nil)
+	}
+	return nil
+}
+
+// syncedWaitMax bounds how long an answer waits for its own change to be applied.
+const syncedWaitMax = 5 * time.Second
+
+// synced waits until the image that is published now is applied.
+func (b *Broker) synced() {
+	want := b.holder.Load().Offset()
+	timer := b.cfg.Clock.NewTimer(syncedWaitMax)
+	defer timer.Stop()
+	for {
+		moved := b.applied.wait()
+		if b.manager.Image().Offset() >= want {
+			return
+		}
+		select {
+		case <-moved:
+		case <-timer.C():
+			return
+		case <-b.stop:
+			return
+		}
+	}
+}
+
+// advertised are the endpoints that clients are told of.
+func (b *Broker) advertised() []config.Listener {
+	var out []config.Listener
+	for _, a := range b.cfg.Settings.Advertised {
+		for _, l := range b.clientListens {
+			if l.Name != a.Name {
+				continue
+			}
+			host, port := splitAddr(l.ln.Addr())
+			if a.Host == "" {
+				a.Host = host
+			}
+			if a.Port == 0 {
+				a.Port = int(port)
+			}
+			out = append(out, a)
+		}
+	}
+	return out
+}
