@@ -16,8 +16,10 @@ func (r *Replica) Done(now Times, d seglog.Done, ready *Ready) {
 	switch d.Kind {
 	case seglog.Written:
 		r.written(d.UpTo, ready)
+		r.log.Written(d.UpTo)
 	case seglog.Durable:
 		r.written(d.UpTo, ready)
+		r.log.Durable(d.UpTo)
 		r.durable = max(r.durable, d.UpTo)
 	case seglog.LogStarted:
 		r.startDurable = max(r.startDurable, d.UpTo)
@@ -35,7 +37,6 @@ func (r *Replica) written(upTo int64, ready *Ready) {
 	if upTo > r.log.Next() {
 		invariant.Unreachable("%s: written up to %d of %d", r.cfg.ID, upTo, r.log.Next())
 	}
-	r.log.Written(upTo)
 	if upTo > r.leo {
 		r.leo = upTo
 		// Consumers wait for the high watermark, only followers for the LEO.

@@ -136,8 +136,11 @@ func TestMachineAgainstADisk(t *testing.T) {
 		if rapid.Bool().Draw(t, "os") {
 			cfg.Durability = kafka.DurabilityOS
 		}
-		if rapid.Bool().Draw(t, "retention") {
+		switch rapid.IntRange(0, 2).Draw(t, "retention") {
+		case 0:
 			cfg.Log.RetentionBytes = 700
+		case 1:
+			cfg.Log.RetentionMs = 1000
 		}
 		w := &world{
 			t: t, r: New(cfg, seglog.State{Segments: []seglog.Segment{seglog.EmptySegment(0, 0)}, Evidence: seglog.Evidence{Clean: true}}),
@@ -183,7 +186,7 @@ func (w *world) step(op int) {
 		k.answers = k.answers[1:]
 		w.r.Done(w.now, d, &w.ready)
 	case op == 13:
-		w.tick(rapid.Int64Range(1, 400_000).Draw(w.t, "ms"))
+		w.tick(rapid.SampledFrom([]int64{1, 500, 1000, 299_999, 300_000}).Draw(w.t, "ms"))
 	case op == 14:
 		w.token++
 		w.requests[w.token] = &request{acks: 9}
@@ -280,8 +283,14 @@ func (w *world) settle() {
 		case w.r.Status().Full:
 			w.tick(1000)
 		default:
-			if st := w.r.Status(); st.Waiting > 0 || st.HighWatermark != st.Next || st.Next != k.written || w.r.log.Outstanding() > 0 {
+			st := w.r.Status()
+			if st.Waiting > 0 || st.HighWatermark != st.Next || st.Next != k.written || w.r.log.Outstanding() > 0 {
 				w.t.Fatalf("all is quiet: %+v, the disk ends at %d", st, k.written)
+			}
+			for i, segment := range w.r.log.Segments() {
+				if len(k.segments) != st.Segments || k.segments[i].base != segment.Base || k.segments[i].size != segment.Size {
+					w.t.Fatalf("the log has the segments %+v, the disk %+v", w.r.log.Segments(), k.segments)
+				}
 			}
 			for token, q := range w.requests {
 				if !q.done && q.acks != 0 {
@@ -293,4 +302,33 @@ func (w *world) settle() {
 		w.take()
 	}
 	w.t.Fatal("it does not come to rest")
+}
+
+// What happens to a clone does not reach what it was made of.
+func TestCloneIsApart(t *testing.T) {
+	r := New(testConfig(), seglog.State{Segments: []seglog.Segment{seglog.EmptySegment(0, 0)}})
+	var ready Ready
+	r.Apply(Times{}, Role{Leader: 1, LeaderEpoch: 1, ISR: []int32{1}, MinISR: 1}, &ready)
+	send := func(r *Replica, sequence int32) {
+		r.Produce(Times{}, Produce{
+			Batch: seglog.Batch{ProducerID: 7, BaseSequence: sequence}, Data: buffer.Own(make([]byte, 100)), Acks: AcksAll, LeaderEpoch: NoEpoch,
+		}, &ready)
+	}
+	send(r, 0)
+	before, clone := r.Status(), r.Clone()
+	if clone.Status() != before {
+		t.Fatalf("clone %+v of %+v", clone.Status(), before)
+	}
+	send(clone, 1)
+	clone.DeleteRecords(0, 9, &ready)
+	clone.Done(Times{}, seglog.Done{Kind: seglog.Durable, UpTo: 2}, &ready)
+	clone.Apply(Times{}, Role{Leader: 2, LeaderEpoch: 2, PartitionEpoch: 2}, &ready)
+	if r.Status() != before {
+		t.Fatalf("%+v, was %+v", r.Status(), before)
+	}
+	ready.Reset()
+	send(r, 1)
+	if len(ready.Ops) != 1 || ready.Ops[0].Append.FirstOffset != 1 || ready.Ops[0].Append.Position != 100 {
+		t.Fatalf("%+v", ready.Ops)
+	}
 }

@@ -57,7 +57,7 @@ func (r *Replica) retain(now Times, ready *Ready) {
 		ready.Ops = append(ready.Ops, r.log.Delete(x.Bases))
 		r.deleted = append(r.deleted, deletion{bases: x.Bases, before: r.log.Next()})
 	}
-	if x.Roll && r.log.Outstanding() == 0 {
+	if x.Roll {
 		op := r.log.Roll(now.Wall)
 		ready.Ops = append(ready.Ops, op)
 		r.rolled(op.Append.Roll, op.Append.Segment, ready)

@@ -163,6 +163,17 @@ func (l *Log) Written(upTo int64) {
 	}
 }
 
+// Durable says the same of the batches below upTo, but not of a bare roll at
+// upTo: the sync may have begun before it.
+func (l *Log) Durable(upTo int64) {
+	for l.undo.Len() > 0 {
+		if u := l.undo.Front(); u.end > upTo || u.end == upTo && u.first == u.end {
+			return
+		}
+		l.undo.PopFront()
+	}
+}
+
 // Outstanding is the number of batches that are not yet Written.
 func (l *Log) Outstanding() int { return l.undo.Len() }
 

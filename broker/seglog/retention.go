@@ -11,8 +11,9 @@ import (
 type Expiry struct {
 	Bases    []int64 // base offsets of the segments, oldest first
 	LogStart int64   // the log start after that
-	// Roll: all segments are expired, the active one too. It has to be rolled
-	// before it can go: Roll, and ask again once that is written.
+	// Roll: all segments are expired, the active one too, and nothing is
+	// Outstanding. It has to be rolled before it can go: Roll, and ask again
+	// once that is written.
 	Roll bool
 }
 
