@@ -70,7 +70,7 @@ func appendFields(b []byte, o object, separator string) []byte {
 		if i > 0 {
 			b = append(b, separator...)
 		}
-		b = append(append(b, f.name...), ": "...)
+		b = append(appendBytes(b, []byte(f.name)), ": "...)
 		b = appendText(b, f.value)
 	}
 	return b
@@ -123,7 +123,7 @@ func appendJSON(b []byte, v any) []byte {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = append(strconv.AppendQuote(b, f.name), ':')
+			b = append(appendJSONOther(b, f.name), ':')
 			b = appendJSON(b, f.value)
 		}
 		return append(b, '}')
