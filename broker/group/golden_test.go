@@ -15,15 +15,12 @@ import (
 	"github.com/moldau/moldau/broker/coord"
 )
 
-// TestGolden runs the scripts of testdata. Commands of one block run in turn;
+// TestGolden runs the scripts of testdata/golden. Commands of one block run in turn;
 // each writes what was answered, appended and told. Requests are numbered.
 // Member ids are written name#n, n counting the joins without an id. Unless held, what is appended is committed
 // at once, and what is due now happens at once.
 func TestGolden(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
-		if strings.HasSuffix(path, ".hex") {
-			return
-		}
+	datadriven.Walk(t, "testdata/golden", func(t *testing.T, path string) {
 		w := newWorld(testConfig())
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			var out strings.Builder
@@ -127,6 +124,17 @@ func (w *world) command(line string) error {
 		return err
 	case "wall":
 		w.t.Wall += int64(a.num("ms", 0))
+	case "many": // commits of offsets 0 to n-1 to partition after partition of t
+		for i := range a.num("n", 0) {
+			show := w.show
+			w.show = func(string) {}
+			r := commitRequest(args{"g": a.str("g", "g"), "offsets": fmt.Sprintf("t:%d:%d", i, i)})
+			r.SetVersion(9)
+			w.send("c", r)
+			w.show = show
+		}
+	case "quiet": // counts what is appended instead of showing it
+		w.quiet = a.str("on", "yes") == "yes"
 	case "hold":
 		w.hold = true
 	case "hw":
@@ -137,6 +145,8 @@ func (w *world) command(line string) error {
 		w.commit()
 	case "crash": // what was not committed is lost
 		w.load()
+	case "take-over": // nothing is lost, but not all is committed yet
+		w.takeOver()
 	case "unload":
 		w.took(w.rt.Unload())
 	case "begin": // loading goes on

@@ -175,4 +175,12 @@ func (n *topicNames) release(name string) {
 	}
 }
 
+// find is the shared copy of a name that some group uses.
+func (n *topicNames) find(name []byte) (string, bool) {
+	if t := n.byName[string(name)]; t != nil {
+		return t.name, true
+	}
+	return "", false
+}
+
 func (n *topicNames) uses(name string) bool { return n.byName[name] != nil }

@@ -199,7 +199,6 @@ func (m *Machine) removeMember(g *group, mb *member, reason string) {
 // failSyncs answers everybody who waits for an assignment with code.
 func (m *Machine) failSyncs(g *group, code kafka.ErrorCode) {
 	for _, mb := range g.members {
-		mb.assignment = nil
 		if mb.sync != nil {
 			m.reply(mb.sync, syncError(code))
 			mb.sync = nil

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"unsafe"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -39,18 +38,16 @@ func (m *Machine) replay(rec coord.Record) (known bool, err error) {
 	return false, nil
 }
 
-// view is b as a string without a copy, for look-ups that do not keep it.
-func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
-
 func (m *Machine) replayOffset(key, value []byte) error {
 	k, err := decodeOffsetKey(key)
 	if err != nil {
 		return err
 	}
-	g := m.groups[view(k.group)]
+	g := m.groups[string(k.group)]
+	topic, used := m.names.find(k.topic)
 	if value == nil {
-		if g != nil {
-			m.removeOffset(g, view(k.topic), k.partition)
+		if g != nil && used {
+			m.removeOffset(g, topic, k.partition)
 		}
 		return nil
 	}
@@ -61,7 +58,10 @@ func (m *Machine) replayOffset(key, value []byte) error {
 	if g == nil {
 		g = m.create(string(k.group), -1)
 	}
-	m.setOffset(g, view(k.topic), k.partition, c)
+	if !used {
+		topic = string(k.topic)
+	}
+	m.setOffset(g, topic, k.partition, c)
 	return nil
 }
 
@@ -71,7 +71,7 @@ func (m *Machine) replayGroup(key, value []byte) error {
 		return err
 	}
 	if value == nil {
-		m.replayGroupTombstone(m.groups[view(id)])
+		m.replayGroupTombstone(m.groups[string(id)])
 		return nil
 	}
 	v, err := decodeGroupValue(value)
@@ -81,7 +81,7 @@ func (m *Machine) replayGroup(key, value []byte) error {
 	if dup := duplicateMember(v.Members); dup != "" {
 		return fmt.Errorf("group %q has member or instance %q twice", id, dup)
 	}
-	old := m.groups[view(id)]
+	old := m.groups[string(id)]
 	g := m.create(string(id), v.CurrentStateTimestamp)
 	if old != nil {
 		m.groupsIn[old.state]--

@@ -25,12 +25,15 @@ type world struct {
 	hw     int64
 	hold   bool // the high watermark stays
 	refuse bool // appends fail
+	quiet  bool // appends are shown by their size only
 	t      coord.Times
 	token  coord.Token
 	random uint64
 	topics topicTable
 	events []event.Event
 	show   func(line string)
+	// answered sees every answer.
+	answered func(coord.Reply)
 }
 
 type topicTable map[string]testTopic
@@ -61,8 +64,10 @@ func testConfig() Config {
 	return cfg
 }
 
-func newWorld(cfg Config) *world {
-	w := &world{cfg: cfg, t: coord.Times{Wall: 1_000_000, Mono: clock.Mono(time.Hour)}, show: func(string) {}}
+func newWorld(cfg Config) *world { return newWorldWith(cfg, func(coord.Reply) {}) }
+
+func newWorldWith(cfg Config, answered func(coord.Reply)) *world {
+	w := &world{answered: answered, cfg: cfg, t: coord.Times{Wall: 1_000_000, Mono: clock.Mono(time.Hour)}, show: func(string) {}}
 	w.topics = topicTable{"t": {topicID(1), 8}, "u": {topicID(2), 8}}
 	rt, err := coord.NewRuntime(coord.Config{New: w.machine, Log: w, Events: w})
 	if err != nil {
@@ -88,8 +93,13 @@ func (w *world) Append(_ coord.Times, records []coord.Record) (int64, error) {
 	if w.refuse {
 		return 0, fmt.Errorf("not the leader")
 	}
+	if w.quiet {
+		w.show(fmt.Sprintf("append %d: %d records", len(w.log), len(records)))
+	}
 	for _, rec := range records {
-		w.show(fmt.Sprintf("append %d: %s", len(w.log), recordText(rec)))
+		if !w.quiet {
+			w.show(fmt.Sprintf("append %d: %s", len(w.log), recordText(rec)))
+		}
 		rec.Key = slices.Clone(rec.Key)
 		if rec.Value != nil {
 			rec.Value = slices.Clone(rec.Value)
@@ -112,6 +122,11 @@ func (w *world) Emit(ev event.Event) {
 // load begins anew with what the log has below the high watermark.
 func (w *world) load() {
 	w.log = w.log[:w.hw]
+	w.takeOver()
+}
+
+// takeOver begins anew with the whole log, as a new leader that has all of it.
+func (w *world) takeOver() {
 	w.took(w.rt.Begin(0))
 	for i, rec := range w.log {
 		if err := w.rt.Replay(rec, int64(i)); err != nil {
@@ -135,8 +150,6 @@ func (w *world) took(replies []coord.Reply) {
 		w.answered(r)
 	}
 }
-
-func (w *world) answered(coord.Reply) {}
 
 func (w *world) send(clientID string, body kmsg.Request) coord.Token {
 	w.token++
