@@ -13,9 +13,8 @@ type deleteWait struct {
 	token  uint64
 }
 
-// deletion is an order to delete segments that an append which may still fail
-// went before: it is dropped with that one. An answer Written above before
-// proves that it was carried out.
+// deletion is an order to delete segments, which the worker drops when an append
+// before it fails. Once all below before is Written, none can.
 type deletion struct {
 	bases  []int64
 	before int64

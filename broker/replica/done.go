@@ -42,7 +42,7 @@ func (r *Replica) written(upTo int64, ready *Ready) {
 		// Consumers wait for the high watermark, only followers for the LEO.
 		ready.Advanced = ready.Advanced || len(r.role.Replicas) > 1
 	}
-	for len(r.deleted) > 0 && r.deleted[0].before < upTo {
+	for len(r.deleted) > 0 && r.deleted[0].before <= upTo {
 		r.deleted = r.deleted[1:]
 	}
 }
