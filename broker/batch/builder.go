@@ -3,6 +3,8 @@ package batch
 import (
 	"fmt"
 	"math"
+
+	"github.com/moldau/moldau/internal/invariant"
 )
 
 // Producer is an idempotent or transactional producer's place in its sequence.
@@ -161,6 +163,7 @@ func (b *Builder) Build(codecs *Codecs) ([]byte, error) {
 	if b.opts.Compression.Codec == CodecNone {
 		out = append(out, b.buf[HeaderSize:]...)
 	} else {
+		invariant.Check(codecs != nil, "compressed batch at offset %d without codecs", b.opts.BaseOffset)
 		var err error
 		if out, err = codecs.AppendCompressed(out, b.buf[HeaderSize:], b.opts.Compression); err != nil {
 			return nil, err

@@ -71,9 +71,7 @@ func (c *Codecs) Body(h Header, b []byte) ([]byte, error) {
 
 // Decompress decompresses src into a buffer of c, valid until its next use.
 func (c *Codecs) Decompress(codec Codec, src []byte) ([]byte, error) {
-	if cap(c.buf) > bufferKeepMax {
-		c.buf = nil
-	}
+	c.Trim()
 	if c.buf == nil {
 		c.buf = make([]byte, 0, min(bufferLenMin, c.maxDecompressed))
 	}
@@ -96,6 +94,15 @@ func (c *Codecs) Decompress(codec Codec, src []byte) ([]byte, error) {
 		return nil, fmt.Errorf("decompress %d bytes of %s: %w", len(src), codec, err)
 	}
 	return c.buf, nil
+}
+
+// Trim gives up a buffer that a large batch left behind, and with it what Body
+// or Decompress returned last. Who puts a Codecs aside calls it first;
+// Validate does so itself.
+func (c *Codecs) Trim() {
+	if cap(c.buf) > bufferKeepMax {
+		c.buf = nil
+	}
 }
 
 // grow makes room for n more bytes in c.buf, doubling at least, up to the limit.

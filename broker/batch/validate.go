@@ -29,7 +29,8 @@ const zstdProduceVersionMin = 7
 // INVALID_RECORD, an unknown codec UNSUPPORTED_COMPRESSION_TYPE.
 //
 // An error is always of type *Error. Nothing is allocated when raw is good and
-// stays as it is, but for growth of the buffer in codecs.
+// stays as it is, but for growth of the buffer in codecs, which may be nil only
+// where nothing is ever compressed.
 func Validate(codecs *Codecs, raw []byte, p Policy, nowMs int64) (Info, error) {
 	v := validation{codecs: codecs, policy: p, now: nowMs}
 	var err *Error
@@ -39,7 +40,11 @@ func Validate(codecs *Codecs, raw []byte, p Policy, nowMs int64) (Info, error) {
 	if err = v.checkHeader(); err != nil {
 		return Info{}, err
 	}
-	if v.body, err = v.decompress(); err != nil {
+	v.body, err = v.decompress()
+	if codecs != nil {
+		defer codecs.Trim()
+	}
+	if err != nil {
 		return Info{}, err
 	}
 	if err = v.scan(); err != nil {

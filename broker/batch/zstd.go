@@ -13,6 +13,9 @@ const (
 	zstdWindowMax    = 1 << 27
 	zstdBlockMax     = 128 << 10 // decompressed bytes of one block
 	zstdDefaultLevel = 3
+	// zstdWriteWindow is the encoder's window: whole batches of the usual
+	// sizes, at a fraction of the memory that its levels would take.
+	zstdWriteWindow = 1 << 20
 )
 
 func (c *Codecs) decompressZstd(src []byte) error {
@@ -132,7 +135,8 @@ func (c *Codecs) appendZstd(dst, src []byte, level int) ([]byte, error) {
 	w := c.zstd[l]
 	if w == nil {
 		var err error
-		if w, err = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithEncoderLevel(l)); err != nil {
+		if w, err = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false),
+			zstd.WithEncoderLevel(l), zstd.WithWindowSize(zstdWriteWindow), zstd.WithLowerEncoderMem(true)); err != nil {
 			return nil, err
 		}
 		if c.zstd == nil {
