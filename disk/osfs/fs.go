@@ -13,12 +13,6 @@ const (
 	dirPerm  = 0o755
 )
 
-// FS is the machine's file system. Make it with New. Relative names begin at
-// the working directory.
-type FS struct {
-	locks lockTable
-}
-
 // New returns the machine's file system.
 func New() *FS { return &FS{} }
 

@@ -13,8 +13,9 @@ import (
 	"github.com/moldau/moldau/disk/vfs"
 )
 
-// lockTable is empty where the operating system keeps the locks.
-type lockTable struct{}
+// FS is the machine's file system. Make it with New. Relative names begin at
+// the working directory.
+type FS struct{}
 
 // Lock is vfs.FS's. The lock goes when the result is closed or the process ends.
 func (*FS) Lock(name string) (io.Closer, error) {

@@ -12,6 +12,11 @@ import (
 	"github.com/moldau/moldau/disk/vfs"
 )
 
+// FS is the host's file system. Make it with New.
+type FS struct {
+	locks lockTable
+}
+
 func isNoSpace(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }

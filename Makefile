@@ -1,0 +1,65 @@
+# Everything a contributor does begins here. `make` lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# The modules that are there. tools stands apart: it pins programs, it has no code.
+MODULES := . $(patsubst %/go.mod,%,$(wildcard cmd/go.mod tests/go.mod bench/go.mod))
+TARGETS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
+FUZZTIME ?= 10s
+BENCH ?= .
+ARGS ?=
+
+export CGO_ENABLED ?= 0
+
+.PHONY: help run build test race fuzz lint bench docs cross tidy clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## build and start one node, its data in ./data (ARGS="--listen ..." for more)
+	@exec bin/moldau start --data data $(ARGS)
+
+build: ## bin/moldau, static
+	cd cmd && go build -trimpath -o ../bin/moldau ./moldau
+
+test: ## all tests of all modules, then the peers that were missing
+	@.ci/test $(MODULES)
+
+race: ## the same with the race detector (needs a C compiler)
+	@CGO_ENABLED=1 .ci/test -race $(MODULES)
+
+fuzz: ## every fuzz target for FUZZTIME (10s)
+	@.ci/fuzz $(FUZZTIME) $(MODULES)
+
+lint: bin/tools/staticcheck ## gofmt, vet, staticcheck and the policy tests
+	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "gofmt wants to change:"; echo "$$out"; exit 1; }
+	@for module in $(MODULES); do (cd $$module && go vet ./... && $(CURDIR)/bin/tools/staticcheck ./...); done
+	go test ./internal/lint
+
+bench: bin/tools/benchstat ## Go benchmarks that match BENCH, summed up; the side-by-side runs if they are there
+	@mkdir -p out
+	@if [ -f bench/go.mod ]; then cd bench && go run . $(ARGS); \
+	else go test -run '^$$' -bench '$(BENCH)' -benchmem -count 6 ./... | tee out/bench.txt && bin/tools/benchstat out/bench.txt; fi
+
+docs: ## generate anew what is generated, goldens of the modules included
+	@for module in $(MODULES); do (cd $$module && go generate ./...); done
+	go test ./internal/lint -run TestModules -rewrite
+
+cross: ## compile for every target, the core for wasip1 too, without go.work
+	GOWORK=off GOOS=wasip1 GOARCH=wasm go build ./...
+	@for target in $(TARGETS); do for module in $(MODULES); do \
+		echo "$$target $$module"; \
+		(cd $$module && GOWORK=off GOOS=$${target%/*} GOARCH=$${target#*/} go build -o /dev/null ./... ); \
+	done; done
+
+tidy: ## go mod tidy in every module
+	@for module in $(MODULES) tools; do (cd $$module && GOWORK=off go mod tidy); done
+
+clean: ## take away what make made, but the data
+	rm -rf bin out
+
+bin/tools/%: tools/go.mod tools/go.sum
+	@mkdir -p bin/tools
+	cd tools && GOWORK=off go build -o ../bin/tools/ tool
