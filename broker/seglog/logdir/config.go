@@ -13,10 +13,12 @@ import (
 // Config is what a Dir is made from. The first five fields are required; the
 // others take their default when zero.
 type Config struct {
-	FS     vfs.FS
-	Clock  clock.Clock
-	Path   string // the log directory, which exists
-	Events event.Sink
+	FS    vfs.FS
+	Clock clock.Clock
+	// Entropy names the folders of deleted partitions.
+	Entropy clock.Entropy
+	Path    string // the log directory, which exists
+	Events  event.Sink
 	// OnOffline is called once, from a worker goroutine, when the directory is
 	// lost to this process (failed sync, I/O error). It must not wait.
 	OnOffline func(error)
@@ -44,6 +46,11 @@ type Config struct {
 	MarksInterval time.Duration
 	// BackgroundSyncInterval is how often files of `os` topics are synced.
 	BackgroundSyncInterval time.Duration
+
+	// lazyJournal leaves the first block to be made when it is needed.
+	lazyJournal bool
+	// leaveOut makes tests leave out the syncs of one promise.
+	leaveOut func(syncPromise) bool
 }
 
 // Defaults of Config.
@@ -87,8 +94,8 @@ const journalBlockBytesMin = 64 << 10
 // Validate refuses what cannot work.
 func (c *Config) Validate() error {
 	switch {
-	case c.FS == nil, c.Clock == nil, c.Events == nil:
-		return errors.New("log directory: file system, clock and event sink are required")
+	case c.FS == nil, c.Clock == nil, c.Entropy == nil, c.Events == nil:
+		return errors.New("log directory: file system, clock, entropy and event sink are required")
 	case c.Path == "":
 		return errors.New("log directory: no path")
 	case c.JournalBlockBytes < journalBlockBytesMin || c.JournalBlockBytes%pageBytes != 0:

@@ -2,13 +2,48 @@ package logdir
 
 import (
 	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/seglog"
+	"github.com/moldau/moldau/internal/inbox"
+	"github.com/moldau/moldau/internal/yield"
 )
 
 // Dir is one log directory of a broker. Its methods may be called concurrently.
-type Dir struct{ cfg Config }
+type Dir struct {
+	cfg  Config
+	lock io.Closer
+	// leaveOut is Config.leaveOut.
+	leaveOut func(syncPromise) bool
+
+	handles    handles
+	lane       *lane
+	committer  *committer
+	background *background
+	counters   counters
+
+	mu         sync.Mutex
+	parts      map[kafka.TopicPartition]*Partition // adopted and created ones
+	recovered  []Recovered
+	byID       map[kafka.TopicPartition]int // of recovered ones not yet adopted
+	boxes      []*outbox
+	closing    bool
+	brokerPrev int64 // broker epoch of the clean stop before, -1
+
+	boxList       atomic.Pointer[[]*outbox]
+	err           atomic.Pointer[error]
+	offline       chan struct{}
+	blockNumber   atomic.Int64
+	sinceMarks    atomic.Int64 // bytes appended since the last marks
+	hwChanged     atomic.Bool
+	startsChanged atomic.Bool
+}
 
 // Recovered is a partition that Open found in the directory.
 type Recovered struct {
@@ -18,13 +53,6 @@ type Recovered struct {
 	// Err is set when the folder could not be made sense of (no readable
 	// partition.metadata); such a partition cannot be adopted.
 	Err error
-}
-
-// Spec is a partition to create.
-type Spec struct {
-	Topic string
-	ID    kafka.TopicPartition
-	Options
 }
 
 // Errors, tested with errors.Is.
@@ -44,76 +72,172 @@ var (
 	ErrClosed = errors.New("log directory is closed")
 )
 
+// lockFile is Kafka's, which excludes its processes too.
+const lockFile = ".lock"
+
 // Open takes the directory (.lock), recovers its partitions and starts its
 // workers. meta.properties is the caller's affair. A directory in a format
 // that this version does not know is refused with a message.
-func Open(cfg Config) (*Dir, error) { return nil, errors.ErrUnsupported }
+func Open(cfg Config) (*Dir, error) {
+	cfg.EnsureDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg.Path = strings.TrimRight(cfg.Path, "/")
+	d := &Dir{
+		cfg: cfg, leaveOut: cfg.leaveOut, offline: make(chan struct{}), brokerPrev: -1,
+		parts: map[kafka.TopicPartition]*Partition{}, byID: map[kafka.TopicPartition]int{},
+	}
+	d.boxList.Store(&[]*outbox{})
+	d.handles.init(cfg.FS, cfg.HandlesMax)
+	lock, err := cfg.FS.Lock(cfg.Path + "/" + lockFile)
+	if err != nil {
+		return nil, fmt.Errorf("lock log directory %s: %w", cfg.Path, err)
+	}
+	d.lock = lock
+	d.committer = newCommitter(d)
+	d.background = newBackground(d)
+	d.lane = &lane{d: d, in: inbox.New[laneMsg](laneInboxMax), done: make(chan struct{})}
+	if err := d.recover(); err != nil {
+		return nil, errors.Join(fmt.Errorf("recover log directory %s: %w", cfg.Path, err), lock.Close())
+	}
+	go d.lane.loop()
+	go d.committer.loop()
+	go d.background.loop()
+	return d, nil
+}
+
+func newBackground(d *Dir) *background {
+	b := &background{d: d, in: inbox.New[job](backgroundInboxMax), done: make(chan struct{})}
+	b.marks.entries = map[kafka.TopicPartition]*tableEntry{}
+	now := d.cfg.Clock.Mono()
+	b.lastMarks, b.lastSync, b.lastChecks = now, now, now
+	b.timer = d.cfg.Clock.NewTimer(tickInterval)
+	return b
+}
 
 // Recovered lists what Open found, ordered by topic name and partition. States
 // are handed over by Adopt; here they are for looking (registration, standing).
-func (d *Dir) Recovered() []Recovered { return nil }
+func (d *Dir) Recovered() []Recovered {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.recovered)
+}
 
 // Adopt hands a recovered partition over, once.
 func (d *Dir) Adopt(id kafka.TopicPartition, o Options) (*Partition, seglog.State, error) {
-	return nil, seglog.State{}, errors.ErrUnsupported
+	d.mu.Lock()
+	i, ok := d.byID[id]
+	if !ok {
+		d.mu.Unlock()
+		return nil, seglog.State{}, fmt.Errorf("adopt %s: %w", id, ErrNotFound)
+	}
+	delete(d.byID, id)
+	r := d.recovered[i]
+	d.mu.Unlock()
+	p := d.newPartition(r.Topic, id, o, &r.State)
+	d.mu.Lock()
+	d.parts[id] = p
+	d.mu.Unlock()
+	return p, r.State, nil
 }
 
-// Create makes empty partitions whose logs begin at offset 0 and returns when
-// their folders are durable; their first State is that of EmptyState. It waits
-// on the disk, so it is not for a shard's loop; many specs in one call share
-// their directory syncs. On an error none of them exists for the caller.
-func (d *Dir) Create(specs []Spec) ([]*Partition, error) { return nil, errors.ErrUnsupported }
-
-// EmptyState is the state of a partition that was just created, at the wall time nowWall.
+// EmptyState is the state of a partition that was just created, at the wall
+// time nowWall (ms).
 func EmptyState(nowWall int64) seglog.State {
 	return seglog.State{
-		Segments: []seglog.Segment{{MaxTimestamp: -1, MaxTimestampOffset: -1, FirstTimestamp: -1, Created: nowWall}},
+		Segments: []seglog.Segment{emptyInfo(0, nowWall)},
 		Evidence: seglog.Evidence{Clean: true, LastEpoch: -1},
 	}
 }
 
-// Submit hands the orders of one shard's turn to the append lane. It never
-// waits for the disk: the number of orders is not bounded here, the bytes that
-// they carry are bounded by the request memory budget that their buffers are
-// charged to. Orders of one partition come from one goroutine at a time.
-// After Offline or Close every order is answered Failed.
-func (d *Dir) Submit(orders []Order) {}
+// Submit hands the orders of one shard's turn to the append lane and owns the
+// slice from then on. It never waits for the disk: the number of orders is not
+// bounded here, the bytes that they carry are bounded by the request memory
+// budget that their buffers are charged to. Orders of one partition come from
+// one goroutine at a time. After Offline or Close every order is answered Failed.
+func (d *Dir) Submit(orders []Order) {
+	yield.Point()
+	if len(orders) == 0 || d.lane.in.Offer(laneMsg{orders: orders}) {
+		return
+	}
+	for i := range orders {
+		o := &orders[i]
+		o.Op.Append.Data.Release()
+		if b := o.P.bound.Load(); b != nil {
+			b.box.sink.DiskDone([]Completion{{Key: b.key, Done: seglog.Done{
+				Kind: seglog.Failed, UpTo: o.Op.Append.FirstOffset, Class: seglog.ClassOffline, Err: ErrClosed,
+			}}})
+		}
+	}
+}
 
-// Delete takes a partition out: orders that are under way are answered, later
-// ones are refused, the folder is renamed to Kafka's "-delete" name and removed
-// after the file delete delay, when no reader holds its files. It waits on the disk.
-func (d *Dir) Delete(p *Partition) error { return errors.ErrUnsupported }
+// fail takes the directory offline. A failed sync is never retried: what the
+// system could not write may be gone from its cache (K2).
+func (d *Dir) fail(err error) {
+	wrapped := fmt.Errorf("%w: %w", ErrOffline, err)
+	if !d.err.CompareAndSwap(nil, &wrapped) {
+		return
+	}
+	close(d.offline)
+	d.cfg.Events.Emit(DirectoryOffline{Dir: d.cfg.Path, Err: err})
+	if d.cfg.OnOffline != nil {
+		d.cfg.OnOffline(wrapped)
+	}
+	d.committer.signal()
+	d.lane.in.Offer(laneMsg{call: (*lane).loseAll})
+}
+
+// loseAll tells every replica that the directory is lost.
+func (l *lane) loseAll() {
+	for _, p := range l.d.partitions() {
+		l.lose(p, &seglog.Op{})
+	}
+	l.answer()
+}
+
+func (d *Dir) failed() bool { return d.err.Load() != nil }
 
 // Offline is closed when the directory is lost to this process; Err says why.
-func (d *Dir) Offline() <-chan struct{} { return nil }
+func (d *Dir) Offline() <-chan struct{} { return d.offline }
 
 // Err is why the directory is offline, nil while it is not.
-func (d *Dir) Err() error { return nil }
+func (d *Dir) Err() error {
+	if err := d.err.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
 
-// Close stops the workers. A clean close empties the journal into synced
-// segments and leaves a Kafka directory: indexes trimmed, producer snapshots,
-// checkpoints, and .kafka_cleanshutdown with brokerEpoch. It is clean only
-// when clean is set, the directory is online and nothing is under way.
-func (d *Dir) Close(clean bool, brokerEpoch int64) error { return nil }
+// partitions lists the adopted and created ones, in order.
+func (d *Dir) partitions() []*Partition {
+	d.mu.Lock()
+	list := make([]*Partition, 0, len(d.parts))
+	for _, p := range d.parts { //det:ok sorted below
+		list = append(list, p)
+	}
+	d.mu.Unlock()
+	slices.SortFunc(list, func(a, b *Partition) int {
+		if c := strings.Compare(a.topic, b.topic); c != 0 {
+			return c
+		}
+		return compareIDs(a.id, b.id)
+	})
+	return list
+}
 
 // PreviousBrokerEpoch is what .kafka_cleanshutdown said at Open, -1 when the
 // last stop was not clean.
-func (d *Dir) PreviousBrokerEpoch() int64 { return -1 }
+func (d *Dir) PreviousBrokerEpoch() int64 { return d.brokerPrev }
 
-// Stats is a snapshot of the directory's counters.
-type Stats struct {
-	Appends, AppendedBytes        uint64
-	Turns                         uint64
-	DirectSyncs, JournalCommits   uint64
-	JournalBytes, BackgroundSyncs uint64
-	MarksWritten                  uint64
-	PendingBytes                  int64 // written, not yet durable
-	OpenFiles, Partitions         int
-	OldestSyncMs                  int64 // how long the sync under way has taken, for the stall limit
-}
-
-// Stats reads the counters.
-func (d *Dir) Stats() Stats { return Stats{} }
+// Path is the directory's path.
+func (d *Dir) Path() string { return d.cfg.Path }
 
 // Usage is the size of the file system in bytes.
-func (d *Dir) Usage() (total, free int64, err error) { return 0, 0, errors.ErrUnsupported }
+func (d *Dir) Usage() (total, free int64, err error) {
+	u, err := d.cfg.FS.Usage(d.cfg.Path)
+	return u.Total, u.Free, err
+}
+
+// outboxes lists the boxes; the list only grows.
+func (d *Dir) outboxes() []*outbox { return *d.boxList.Load() }

@@ -1,90 +1,131 @@
 package logdir
 
 import (
-	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/seglog"
-	"github.com/moldau/moldau/disk/vfs"
+	"github.com/moldau/moldau/internal/yield"
 )
 
 // Partition is one partition's files. Reads may be called from any goroutine.
-type Partition struct{}
+type Partition struct {
+	d     *Dir
+	topic string
+	id    kafka.TopicPartition
+
+	folder  atomic.Pointer[string] // path of the folder; changes when it is deleted
+	segs    atomic.Pointer[[]*segment]
+	options atomic.Pointer[Options]
+	bound   atomic.Pointer[binding]
+	hw      atomic.Int64
+	start   atomic.Int64 // durable log start
+	cuts    atomic.Int64 // truncations begun
+	gone    atomic.Bool  // deleted
+	filesMu sync.Mutex   // the small files of the folder
+
+	lane    laneState   // the append lane's
+	commit  commitState // the committer's
+	pending *item       // what the lane has handed over and no turn has taken; guarded by the committer's lock
+}
+
+// binding says who gets the answers.
+type binding struct {
+	box *outbox
+	key uint64
+}
 
 // ID is the partition's identity.
-func (p *Partition) ID() kafka.TopicPartition { return kafka.TopicPartition{} }
+func (p *Partition) ID() kafka.TopicPartition { return p.id }
 
 // Topic is the name in its folder's name.
-func (p *Partition) Topic() string { return "" }
+func (p *Partition) Topic() string { return p.topic }
 
 // Dir is the directory that it lies in.
-func (p *Partition) Dir() *Dir { return nil }
+func (p *Partition) Dir() *Dir { return p.d }
 
 // Bind says who gets the answers, under which key. It is called before the
 // first order and when the replica moves to another shard, with nothing outstanding.
-func (p *Partition) Bind(sink Sink, key uint64) {}
+func (p *Partition) Bind(sink Sink, key uint64) {
+	p.bound.Store(&binding{box: p.d.outboxFor(sink), key: key})
+}
 
 // SetOptions replaces the options; it takes effect with the next turn.
-func (p *Partition) SetOptions(o Options) {}
+func (p *Partition) SetOptions(o Options) { p.options.Store(&o) }
 
 // SetHighWatermark keeps hw for the replication-offset-checkpoint, which is
 // written lazily. It is a hint after a restart.
-func (p *Partition) SetHighWatermark(hw int64) {}
-
-// SetStanding records a verdict worse than intact, or lifts it (Intact), and
-// returns when that is durable. It waits on the disk. Recovery records what it
-// sees itself; the caller records what follows from the topic's durability
-// (seglog.Classify), and lifts the verdict when the replica was taken into ISR
-// or elected.
-func (p *Partition) SetStanding(s seglog.Standing) error { return errors.ErrUnsupported }
-
-// Extent is a range of whole batches in one file. It keeps the file open,
-// also when its segment is deleted meanwhile, until Release.
-type Extent struct {
-	File vfs.File
-	Off  int64
-	Len  int64
-	// Next is one past the last offset in the range where it is known without
-	// reading, else -1.
-	Next int64
+func (p *Partition) SetHighWatermark(hw int64) {
+	if p.hw.Swap(hw) != hw {
+		p.d.hwChanged.Store(true)
+	}
 }
 
-// Valid reports whether the bytes are still those that the plan allowed: no
-// truncation of the partition began since. Ask after the bytes were copied or
-// sent and before the answer counts as whole; if not, close the connection or
-// answer an error.
-func (e *Extent) Valid() bool { return false }
+func (p *Partition) path() string { return *p.folder.Load() }
 
-// Release lets go of the file. The Extent must not be used afterwards.
-func (e *Extent) Release() {}
-
-// Read finds the bytes that plan allows: whole batches of one segment, from
-// the one that holds plan.From on, each of which ends at or below plan.UpTo. It
-// returns nil without an error when there is nothing to read (From at UpTo, or the
-// first batch larger than MaxBytes without AtLeastOne). Errors: ErrOutOfRange,
-// ErrCorrupt, ErrOffline, or the file system's.
-func (p *Partition) Read(plan seglog.ReadPlan) (*Extent, error) { return nil, errors.ErrUnsupported }
-
-// TimestampOffset is a record found by its timestamp.
-type TimestampOffset struct {
-	Offset      int64 // -1 when there is none
-	Timestamp   int64 // wall ms
-	LeaderEpoch int32
+// segments is the published list, oldest first.
+func (p *Partition) segments() []*segment {
+	yield.Point()
+	return *p.segs.Load()
 }
 
-// OffsetForTimestamp finds the first record at or after the timestamp (wall
-// ms) among those below upTo, as ListOffsets asks for it.
-func (p *Partition) OffsetForTimestamp(timestamp, upTo int64) (TimestampOffset, error) {
-	return TimestampOffset{}, errors.ErrUnsupported
+func (p *Partition) publish(segs []*segment) {
+	yield.Point()
+	p.segs.Store(&segs)
 }
 
-// MaxTimestampOffset finds the record with the largest timestamp below upTo
-// (ListOffsets -3, KIP-734).
-func (p *Partition) MaxTimestampOffset(upTo int64) (TimestampOffset, error) {
-	return TimestampOffset{}, errors.ErrUnsupported
+// newPartition makes the in-memory side of a partition from its recovered state.
+func (d *Dir) newPartition(topic string, id kafka.TopicPartition, o Options, st *seglog.State) *Partition {
+	p := &Partition{d: d, topic: topic, id: id}
+	path := d.cfg.Path + "/" + seglog.FolderName(topic, id.Partition)
+	p.folder.Store(&path)
+	p.SetOptions(o)
+	p.hw.Store(st.HighWatermark)
+	p.start.Store(st.LogStart)
+	segs := make([]*segment, len(st.Segments))
+	for i := range st.Segments {
+		info := &st.Segments[i]
+		s := &segment{p: p, base: info.Base}
+		s.size.Store(info.Size)
+		s.indexes.offsetsIn, s.indexes.timesIn = info.IndexEntries, info.TimeEntries
+		s.entryDurable.Store(info.Size > 0)
+		segs[i] = s
+	}
+	p.publish(segs)
+	p.lane = laneState{
+		infos:  append([]seglog.Segment(nil), st.Segments...),
+		end:    st.End,
+		start:  st.LogStart,
+		epochs: seglog.NewEpochCache(st.Epochs),
+	}
+	if len(st.Producers) > 0 {
+		p.lane.producers = seglog.NewProducerTable(0, st.Producers)
+	}
+	p.commit = commitState{durable: st.End, marked: st.End}
+	return p
 }
 
-// AbortedTransactions lists the aborted transactions that overlap [from, upTo).
-func (p *Partition) AbortedTransactions(from, upTo int64) ([]seglog.AbortedTxn, error) {
-	return nil, errors.ErrUnsupported
+// outbox collects the answers for one sink: one list of the append lane's and
+// one of the committer's.
+type outbox struct {
+	sink   Sink
+	lane   []Completion
+	commit []Completion
+}
+
+func (d *Dir) outboxFor(sink Sink) *outbox {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, b := range d.boxes {
+		if b.sink == sink {
+			return b
+		}
+	}
+	b := &outbox{sink: sink}
+	d.boxes = append(d.boxes, b)
+	list := slices.Clone(d.boxes)
+	d.boxList.Store(&list)
+	return b
 }

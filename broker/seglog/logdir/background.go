@@ -1,0 +1,187 @@
+package logdir
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/moldau/moldau/clock"
+	"github.com/moldau/moldau/internal/inbox"
+)
+
+// background is the lane for what nobody waits for: closing and removing
+// segments, syncing files of `os` topics, writing moldau.marks, recycling
+// journal blocks, Kafka's lazily written checkpoints.
+type background struct {
+	d     *Dir
+	in    *inbox.Inbox[job]
+	done  chan struct{}
+	wants atomic.Uint32
+	timer clock.Timer
+
+	marks      marksTable
+	lastMarks  clock.Mono
+	lastSync   clock.Mono
+	lastChecks clock.Mono
+	graves     []grave
+}
+
+// jobKind says what a job is.
+type jobKind uint8
+
+const (
+	jobCloseSegment jobKind = iota + 1
+	jobDoomSegment
+	jobRemoveFolder
+	jobForget
+	jobCall
+)
+
+// job is one piece of background work.
+type job struct {
+	kind     jobKind
+	segment  *segment
+	snapshot []byte // jobCloseSegment: producer snapshot at base
+	base     int64
+	p        *Partition // jobRemoveFolder, jobForget
+	call     func() error
+	result   chan error
+}
+
+// Wants are asked for by other lanes and taken together.
+const (
+	wantJournal uint32 = 1 << iota // recycle journal blocks
+	wantMarks                      // write moldau.marks
+)
+
+const (
+	// backgroundInboxMax bounds the jobs that wait.
+	backgroundInboxMax = 1 << 20
+	// tickInterval is how often the lane looks around.
+	tickInterval = 100 * time.Millisecond
+	// checkpointInterval is how often Kafka's checkpoints are written, when
+	// something changed (replica.high.watermark.checkpoint.interval.ms).
+	checkpointInterval = 5 * time.Second
+)
+
+// put queues a job; its number is bounded by the segments and partitions.
+func (b *background) put(j job) { b.in.Offer(j) }
+
+// want asks for something soon.
+func (b *background) want(what uint32) {
+	if b.wants.Or(what)&what == 0 {
+		b.in.Offer(job{})
+	}
+}
+
+// call runs fn on the lane after the jobs before it.
+func (b *background) call(fn func() error) error {
+	result := make(chan error, 1)
+	if !b.in.Offer(job{kind: jobCall, call: fn, result: result}) {
+		return ErrClosed
+	}
+	select {
+	case err := <-result:
+		return err
+	case <-b.done:
+		return ErrClosed
+	}
+}
+
+func (b *background) loop() {
+	defer close(b.done)
+	defer b.timer.Stop()
+	b.prepareJournal()
+	var jobs []job
+	for open := true; open; {
+		select {
+		case <-b.in.Wake():
+		case <-b.timer.C():
+			b.timer.Reset(tickInterval)
+		}
+		jobs, open = b.in.Take(jobs)
+		b.work(jobs)
+		if !open {
+			return
+		}
+		if !b.d.failed() {
+			if err := b.tick(); err != nil {
+				b.d.fail(err)
+			}
+		}
+	}
+}
+
+// work carries out jobs in their order.
+func (b *background) work(jobs []job) {
+	for i := range jobs {
+		j := &jobs[i]
+		var err error
+		switch j.kind {
+		case jobCloseSegment:
+			err = b.unlessFailed(func() error { return b.d.closeSegment(j) })
+		case jobDoomSegment:
+			err = b.unlessFailed(func() error { return b.doom(j.segment) })
+		case jobRemoveFolder:
+			b.bury(j.p)
+		case jobForget:
+			b.marks.remove(j.p.id)
+		case jobCall:
+			j.result <- j.call()
+		}
+		if err != nil {
+			b.d.fail(err)
+		}
+	}
+}
+
+func (b *background) unlessFailed(fn func() error) error {
+	if b.d.failed() {
+		return nil
+	}
+	return fn()
+}
+
+// tick does what is due.
+func (b *background) tick() error {
+	now := b.d.cfg.Clock.Mono()
+	if err := b.dig(now); err != nil {
+		return err
+	}
+	wants := b.wants.Swap(0)
+	recycle := wants&wantJournal != 0
+	syncOS := now.Sub(b.lastSync) >= b.d.cfg.BackgroundSyncInterval
+	due := now.Sub(b.lastMarks) >= b.d.cfg.MarksInterval || b.d.sinceMarks.Load() >= b.d.cfg.MarksBytes
+	if recycle || wants&wantMarks != 0 || due || syncOS {
+		if syncOS {
+			b.lastSync = now
+		}
+		b.lastMarks = now
+		if err := b.checkpoint(recycle, syncOS); err != nil {
+			return err
+		}
+	}
+	if now.Sub(b.lastChecks) >= checkpointInterval {
+		b.lastChecks = now
+		return b.writeCheckpoints()
+	}
+	return nil
+}
+
+// prepareJournal makes the first block before anybody needs it.
+func (b *background) prepareJournal() {
+	if b.d.failed() || b.d.cfg.lazyJournal {
+		return
+	}
+	blk, err := b.d.makeBlock()
+	if err != nil {
+		if ignoreGone(err) != nil {
+			b.d.fail(err)
+		}
+		return // without space for it, files are synced one by one
+	}
+	_ = b.d.committer.call(func(c *committer) error { // a closing committer needs no block
+		c.j.blocks++
+		c.j.free = append(c.j.free, blk)
+		return nil
+	})
+}

@@ -1,0 +1,101 @@
+package logdir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/moldau/moldau/broker/kafka"
+	"github.com/moldau/moldau/broker/seglog"
+)
+
+// Spec is a partition to create.
+type Spec struct {
+	Topic string
+	ID    kafka.TopicPartition
+	Options
+}
+
+// Create makes empty partitions whose logs begin at offset 0 and returns when
+// their folders are durable; their first State is that of EmptyState. It waits
+// on the disk, so it is not for a shard's loop; many specs in one call share
+// the directory's sync. On an error none of them exists for the caller.
+func (d *Dir) Create(specs []Spec) ([]*Partition, error) {
+	if err := d.Err(); err != nil {
+		return nil, err
+	}
+	parts := make([]*Partition, len(specs))
+	now := d.cfg.Clock.Wall()
+	for i := range specs {
+		st := EmptyState(now)
+		parts[i] = d.newPartition(specs[i].Topic, specs[i].ID, specs[i].Options, &st)
+	}
+	if err := d.register(parts); err != nil {
+		return nil, err
+	}
+	err := d.parallel(len(parts), d.cfg.SyncLanes, func(i int) error { return d.makeFolder(parts[i]) })
+	if err == nil {
+		// P1: without the folder's name nothing that is written there would be found.
+		err = d.syncDir(d.cfg.Path, promiseFolderName)
+	}
+	if err != nil {
+		d.unregister(parts)
+		if !errors.Is(err, ErrExists) && ignoreGone(err) != nil {
+			d.fail(err)
+		}
+		return nil, err
+	}
+	return parts, nil
+}
+
+// register enters partitions unless one of them is known.
+func (d *Dir) register(parts []*Partition) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closing {
+		return ErrClosed
+	}
+	for i, p := range parts {
+		_, found := d.byID[p.id]
+		if d.parts[p.id] != nil || found {
+			for _, q := range parts[:i] {
+				delete(d.parts, q.id)
+			}
+			return fmt.Errorf("create %s-%d: %w", p.topic, p.id.Partition, ErrExists)
+		}
+		d.parts[p.id] = p
+	}
+	return nil
+}
+
+func (d *Dir) unregister(parts []*Partition) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, p := range parts {
+		delete(d.parts, p.id)
+	}
+}
+
+// makeFolder makes a partition's folder and its partition.metadata.
+func (d *Dir) makeFolder(p *Partition) error {
+	dir := p.path()
+	if _, err := d.cfg.FS.Stat(dir); err == nil {
+		return fmt.Errorf("create %s: %w", dir, ErrExists)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := d.cfg.FS.MkdirAll(dir); err != nil {
+		return err
+	}
+	f, err := d.cfg.FS.Create(dir + "/" + seglog.PartitionMetadataFile)
+	if err != nil {
+		return err
+	}
+	if _, err = f.WriteAt(seglog.EncodePartitionMetadata(p.id.Topic), 0); err == nil {
+		err = d.sync(f, promiseFolderContents) // P1: whose log this is
+	}
+	if err = firstError(err, f.Close()); err != nil {
+		return err
+	}
+	return d.syncDir(dir, promiseFolderEntries) // P1: its name, too
+}

@@ -1,0 +1,261 @@
+package logdir
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+
+	"github.com/moldau/moldau/broker/seglog"
+	"github.com/moldau/moldau/disk/vfs"
+)
+
+// cutOrder is an OpTruncate or OpRestartAt under way.
+type cutOrder struct {
+	p  *Partition
+	op seglog.Op
+}
+
+func (o *cutOrder) restart() bool { return o.op.Kind == seglog.OpRestartAt }
+
+// marked is S between the cut's commit and its completion.
+func (o *cutOrder) marked() int64 {
+	if o.restart() {
+		return 0
+	}
+	return min(o.p.commit.durable, o.op.Offset)
+}
+
+// appendTo appends the cut's items to a commit: older entries are void, S is
+// lowered, and a log that begins anew has its log start.
+func (o *cutOrder) appendTo(b []byte, index int) []byte {
+	if !o.restart() {
+		b = appendOffsetItem(b, itemCut, index, o.op.Offset)
+		return appendMark(b, o.p.id, o.marked())
+	}
+	b = appendOffsetItem(b, itemCut, index, 0)
+	b = appendOffsetItem(b, itemLogStart, index, o.op.Offset)
+	return appendMark(b, o.p.id, 0)
+}
+
+// cut carries out the turn's cuts by rule F3: first S is lowered and the
+// journal's older entries are void, durably; then D is lowered, the files are
+// cut and that is synced; then the cut is answered.
+func (l *lane) cut() {
+	cuts := l.cuts
+	l.cuts = nil
+	for i := range cuts {
+		cuts[i].p.cuts.Add(1)
+	}
+	err := l.d.committer.call(func(c *committer) error { return c.commitCuts(cuts) })
+	if err == nil {
+		err = l.d.parallel(len(cuts), l.d.cfg.SyncLanes, func(i int) error { return l.d.cutFiles(&cuts[i]) })
+	}
+	if err != nil {
+		l.d.fail(err)
+		for i := range cuts {
+			l.lose(cuts[i].p, &cuts[i].op)
+		}
+		return
+	}
+	// A log that begins anew claims its start only when its files are durable.
+	err = l.d.committer.call(func(c *committer) error {
+		for i := range cuts {
+			c.cutDone(&cuts[i])
+		}
+		return nil
+	})
+	if err != nil {
+		l.d.fail(err)
+		return
+	}
+	for i := range cuts {
+		l.done1(cuts[i].p, seglog.Done{Kind: seglog.Truncated, UpTo: cuts[i].op.Offset})
+		l.change(cuts[i].p)
+	}
+}
+
+// commitCuts writes the cuts into a synced commit and lowers D.
+func (c *committer) commitCuts(cuts []cutOrder) error {
+	for i := range cuts {
+		p := cuts[i].p
+		p.commit.durable = cuts[i].marked()
+		p.commit.marked = p.commit.durable
+	}
+	return c.j.commit(content{cuts: cuts, marks: c.takeMarks()}, promiseCutCommit)
+}
+
+// cutDone raises D to where the log ends now, which is synced.
+func (c *committer) cutDone(o *cutOrder) {
+	p := o.p
+	p.start.Store(p.lane.start)
+	if o.restart() {
+		p.commit.durable = o.op.Offset
+		if !p.commit.queued {
+			p.commit.queued = true
+			c.marks = append(c.marks, p)
+			c.arm()
+		}
+	}
+}
+
+// cutFiles cuts a partition's files durably and its in-memory side with them.
+// It runs while the append lane waits, so it may change the lane's state.
+func (d *Dir) cutFiles(o *cutOrder) error {
+	if o.restart() {
+		return d.restartFiles(o)
+	}
+	p, t := o.p, &o.p.lane
+	segs := p.segments()
+	n := slices.IndexFunc(segs, func(s *segment) bool { return s.base == o.op.Segment })
+	if n < 0 {
+		return errors.New("truncation at a segment that is not there")
+	}
+	s, above := segs[n], segs[n+1:]
+	info, err := d.cutInfo(s, t.infos[n], o.op.Position)
+	if err != nil {
+		return err
+	}
+	f, err := d.handles.acquireNew(s)
+	if err != nil {
+		return err
+	}
+	s.size.Store(o.op.Position)
+	if err = f.Truncate(o.op.Position); err == nil {
+		err = d.sync(f, promiseCutLength) // F3: the length, before freed offsets are used
+	}
+	if s.pin == nil {
+		s.pin = f // it is active now
+	} else {
+		d.handles.release(s)
+	}
+	if err != nil {
+		return err
+	}
+	s.journaledIn = 0
+	if err := s.cutIndexes(d.cfg.FS, &info); err != nil {
+		return err
+	}
+	t.infos = append(slices.Clone(t.infos[:n]), info)
+	p.publish(slices.Clone(segs[:n+1]))
+	if err := d.removeAbove(p, above, o.op.Offset); err != nil {
+		return err
+	}
+	t.end, t.start = o.op.Offset, min(t.start, o.op.Offset)
+	if t.producers != nil {
+		t.producers.Truncate(t.end)
+	}
+	t.unsynced = slices.DeleteFunc(t.unsynced, func(u *segment) bool { return u.unlinked.Load() })
+	return d.cutEpochs(p, t.epochs.TruncateEnd(t.end))
+}
+
+// cutEpochs makes the leader-epoch file and the folder's entries durable.
+func (d *Dir) cutEpochs(p *Partition, epochs seglog.EpochCache) error {
+	p.lane.epochs = epochs
+	data := seglog.EncodeEpochs(epochs.Entries())
+	// F3: epochs that wrote what is cut off are gone before offsets are used again.
+	if err := d.replaceFile(p.path(), seglog.LeaderEpochFile, data, promiseEpochContents, promiseEpochEntry); err != nil {
+		return err
+	}
+	// F3: segments that were removed stay removed.
+	return d.syncDir(p.path(), promiseCutEntries)
+}
+
+// restartFiles removes every segment and makes an empty one.
+func (d *Dir) restartFiles(o *cutOrder) error {
+	p, t := o.p, &o.p.lane
+	if err := d.removeAbove(p, p.segments(), -1); err != nil {
+		return err
+	}
+	s := d.newSegment(p, o.op.Offset)
+	f, err := d.handles.acquireNew(s)
+	if err != nil {
+		return err
+	}
+	s.pin = f
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
+	if err := d.sync(f, promiseCutLength); err != nil { // F3, as in cutFiles
+		return err
+	}
+	p.publish([]*segment{s})
+	now := d.cfg.Clock.Wall()
+	t.infos = []seglog.Segment{emptyInfo(o.op.Offset, now)}
+	t.end, t.start, t.producers, t.unsynced = o.op.Offset, o.op.Offset, nil, nil
+	if err := d.cutEpochs(p, seglog.EpochCache{}); err != nil {
+		return err
+	}
+	s.entryDurable.Store(true)
+	return nil
+}
+
+// removeAbove removes the files of segments, newest first, and the producer
+// snapshots above offset.
+func (d *Dir) removeAbove(p *Partition, segs []*segment, offset int64) error {
+	for _, s := range slices.Backward(segs) {
+		if s.pin != nil {
+			s.pin = nil
+			d.handles.release(s)
+		}
+		d.handles.forget(s)
+		for _, suffix := range segmentSuffixes() {
+			if err := ignoreMissing(d.cfg.FS.Remove(s.name(suffix))); err != nil {
+				return err
+			}
+		}
+	}
+	list, err := d.cfg.FS.List(p.path())
+	if err != nil {
+		return err
+	}
+	for _, info := range list {
+		base, suffix, ok := seglog.ParseFileName(info.Name)
+		if ok && suffix == seglog.SnapshotSuffix && base > offset {
+			if err := ignoreMissing(d.cfg.FS.Remove(p.path() + "/" + info.Name)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// segmentSuffixes are the files of a segment; the log goes first, so that no
+// log is ever without its name in the list while its index is there.
+func segmentSuffixes() []string {
+	return []string{seglog.LogSuffix, seglog.IndexSuffix, seglog.TimeIndexSuffix, seglog.TxnIndexSuffix, seglog.SnapshotSuffix}
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// cutIndexes drops the index entries that info does not count any more.
+func (s *segment) cutIndexes(fsys vfs.FS, info *seglog.Segment) error {
+	if err := s.flushIndexes(fsys, false); err != nil {
+		return err
+	}
+	x := &s.indexes
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.offsetsIn, x.timesIn = info.IndexEntries, info.TimeEntries
+	if err := truncateTo(fsys, s.name(seglog.IndexSuffix), int64(x.offsetsIn)*seglog.IndexEntryLen); err != nil {
+		return err
+	}
+	return truncateTo(fsys, s.name(seglog.TimeIndexSuffix), int64(x.timesIn)*seglog.TimeEntryLen)
+}
+
+// truncateTo shortens a file, if it is there and longer.
+func truncateTo(fsys vfs.FS, name string, size int64) error {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return ignoreMissing(err)
+	}
+	have, err := f.Size()
+	if err == nil && have > size {
+		err = f.Truncate(size)
+	}
+	return firstError(err, f.Close())
+}

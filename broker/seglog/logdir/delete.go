@@ -1,0 +1,149 @@
+package logdir
+
+import (
+	"encoding/hex"
+	"fmt"
+
+	"github.com/moldau/moldau/broker/seglog"
+	"github.com/moldau/moldau/clock"
+)
+
+// grave is something that waits for its removal.
+type grave struct {
+	due      clock.Mono
+	segments []*segment // whose readers are waited for
+	files    []string
+	folder   string
+}
+
+// Delete takes a partition out: orders that are under way are answered, later
+// ones are refused, the folder is renamed to Kafka's "-delete" name and removed
+// after the file delete delay, when no reader holds its files. It waits on the disk.
+func (d *Dir) Delete(p *Partition) error {
+	var result error
+	err := d.lane.call(func(l *lane) {
+		if p.gone.Load() {
+			return
+		}
+		result = d.committer.call(func(c *committer) error { return c.remove(p) })
+	})
+	if err = firstError(err, result); err != nil {
+		return fmt.Errorf("delete %s-%d: %w", p.topic, p.id.Partition, err)
+	}
+	d.unregister([]*Partition{p})
+	d.background.put(job{kind: jobForget, p: p})
+	d.background.put(job{kind: jobRemoveFolder, p: p})
+	return nil
+}
+
+// remove renames the folder, with the append lane waiting. Before that what
+// the journal carries for the partition is void: the same partition may be
+// created here anew.
+func (c *committer) remove(p *Partition) error {
+	p.gone.Store(true)
+	cut := []cutOrder{{p: p, op: seglog.Op{Kind: seglog.OpRestartAt}}}
+	// F3, for a log that is cut to nothing.
+	if err := c.j.commit(content{cuts: cut, marks: c.takeMarks()}, promiseCutCommit); err != nil {
+		return err
+	}
+	d := c.d
+	to := d.cfg.Path + "/" + d.deleteName(p)
+	if err := d.cfg.FS.Rename(p.path(), to); err != nil {
+		return err
+	}
+	p.folder.Store(&to)
+	return d.cfg.FS.SyncDir(d.cfg.Path) // rebuildable: a folder that comes back is deleted again
+}
+
+// folderNameMax is how long a file name may be.
+const folderNameMax = 255
+
+// deleteName is the name of a folder that waits for its removal.
+func (d *Dir) deleteName(p *Partition) string {
+	var id [16]byte
+	d.cfg.Entropy.Read(id[:])
+	end := fmt.Sprintf("-%d.%s%s", p.id.Partition, hex.EncodeToString(id[:]), deleteSuffix)
+	topic := p.topic
+	if len(topic)+len(end) > folderNameMax {
+		topic = topic[:folderNameMax-len(end)]
+	}
+	return topic + end
+}
+
+// deleteSuffix ends the name of a folder that waits for its removal.
+const deleteSuffix = "-delete"
+
+// bury lets go of a deleted partition's files and has the folder removed later.
+func (b *background) bury(p *Partition) {
+	g := grave{due: b.d.cfg.Clock.Mono().Add(p.options.Load().FileDeleteDelay), folder: p.path()}
+	for _, s := range p.segments() {
+		b.d.handles.forget(s)
+		if s.pin != nil {
+			s.pin = nil
+			b.d.handles.release(s)
+		}
+		g.segments = append(g.segments, s)
+	}
+	b.graves = append(b.graves, g)
+}
+
+// doom renames the files of a segment that has left the log.
+func (b *background) doom(s *segment) error {
+	g := grave{due: b.d.cfg.Clock.Mono().Add(s.p.options.Load().FileDeleteDelay), segments: []*segment{s}}
+	for _, suffix := range segmentSuffixes() {
+		name := s.name(suffix)
+		if err := b.d.cfg.FS.Rename(name, name+seglog.DeletedSuffix); err != nil {
+			if err = ignoreMissing(err); err != nil {
+				return err
+			}
+			continue
+		}
+		g.files = append(g.files, name+seglog.DeletedSuffix)
+	}
+	b.d.handles.forget(s)
+	b.d.counters.segmentsDeleted.Add(1)
+	b.graves = append(b.graves, g)
+	return nil
+}
+
+// dig removes what is due and held by nobody.
+func (b *background) dig(now clock.Mono) error {
+	left := b.graves[:0]
+	for i, g := range b.graves {
+		if now.Sub(g.due) < 0 || b.d.handles.held(g.segments) {
+			left = append(left, g)
+			continue
+		}
+		if err := b.remove(&g); err != nil {
+			b.graves = append(left, b.graves[i:]...)
+			return err
+		}
+	}
+	clear(b.graves[len(left):])
+	b.graves = left
+	return nil
+}
+
+func (b *background) remove(g *grave) error {
+	for _, name := range g.files {
+		if err := ignoreMissing(b.d.cfg.FS.Remove(name)); err != nil {
+			return err
+		}
+	}
+	if g.folder != "" {
+		return b.d.cfg.FS.RemoveAll(g.folder)
+	}
+	return nil
+}
+
+// held reports whether somebody uses one of the segments.
+func (h *handles) held(segs []*segment) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, s := range segs {
+		if s.refs > 0 {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,290 @@
+package logdir
+
+import (
+	"slices"
+
+	"github.com/moldau/moldau/broker/kafka"
+)
+
+// marksTable is what moldau.marks holds, encoded, entry by entry. It belongs
+// to the background lane.
+type marksTable struct {
+	head    marksHead
+	entries map[kafka.TopicPartition]*tableEntry
+	changed bool
+}
+
+type tableEntry struct {
+	bytes []byte
+	cuts  int64 // truncations that the partition had seen
+}
+
+func (t *marksTable) put(e *marksEntry, cuts int64) {
+	t.entries[e.id] = &tableEntry{bytes: encodeEntry(nil, e), cuts: cuts}
+	t.changed = true
+}
+
+func (t *marksTable) remove(id kafka.TopicPartition) {
+	if t.entries[id] != nil {
+		delete(t.entries, id)
+		t.changed = true
+	}
+}
+
+// encode makes the file; entries are sorted so that equal tables give equal files.
+func (t *marksTable) encode() []byte {
+	ids := make([]kafka.TopicPartition, 0, len(t.entries))
+	for id := range t.entries { //det:ok sorted below
+		ids = append(ids, id)
+	}
+	slices.SortFunc(ids, compareIDs)
+	return encodeMarks(t.head, len(ids), func(yield func([]byte) bool) {
+		for _, id := range ids {
+			yield(t.entries[id].bytes)
+		}
+	})
+}
+
+func compareIDs(a, b kafka.TopicPartition) int {
+	if c := slices.Compare(a.Topic[:], b.Topic[:]); c != 0 {
+		return c
+	}
+	return int(a.Partition) - int(b.Partition)
+}
+
+// snap is what the append lane says of a partition between two turns.
+type snap struct {
+	p        *Partition
+	entry    marksEntry
+	cuts     int64
+	unsynced []*segment // of an `os` topic
+	active   *segment
+}
+
+// snapshots lists what changed since the last call. Partitions of `os` topics
+// with unsynced bytes are taken only if syncOS is set; the others wait.
+func (l *lane) snapshots(syncOS bool) []snap {
+	asOf := l.d.committer.j.completed.Load()
+	l.d.sinceMarks.Store(0)
+	snaps := make([]snap, 0, len(l.changed))
+	left := l.changed[:0]
+	for _, p := range l.changed {
+		t := &p.lane
+		if p.gone.Load() {
+			t.changed = false
+			continue
+		}
+		if len(t.unsynced) > 0 && !syncOS {
+			left = append(left, p)
+			continue
+		}
+		t.changed = false
+		segs := p.segments()
+		x := &resume{end: t.end, segments: slices.Clone(t.infos), epochs: t.epochs.Entries()}
+		if t.producers != nil {
+			x.producers = t.producers.Entries()
+		}
+		snaps = append(snaps, snap{
+			p: p, cuts: p.cuts.Load(), unsynced: t.unsynced, active: segs[len(segs)-1],
+			entry: marksEntry{id: p.id, synced: t.end, start: t.start, asOf: asOf, resume: x},
+		})
+		t.unsynced = nil
+	}
+	clear(l.changed[len(left):])
+	l.changed = left
+	return snaps
+}
+
+// call runs fn on the append lane between turns.
+func (l *lane) call(fn func(*lane)) error {
+	done := make(chan struct{})
+	if !l.in.Offer(laneMsg{call: func(l *lane) { fn(l); close(done) }}) {
+		return ErrClosed
+	}
+	select {
+	case <-done:
+		return nil
+	case <-l.done:
+		return ErrClosed
+	}
+}
+
+// checkpoint writes moldau.marks anew if something changed. With recycle set,
+// the segments of the closed journal blocks are synced before, and the blocks
+// are free afterwards.
+//
+// The order is what makes it safe: the blocks are chosen first, then the
+// append lane says where the logs stand, so that the marks in the file are not
+// older than any in those blocks; then everything that the file will claim is
+// made durable; then the file is; then the blocks are used again.
+func (b *background) checkpoint(recycle, syncOS bool) error {
+	d := b.d
+	var blocks []*block
+	if recycle {
+		if err := d.committer.call(func(c *committer) error { blocks = slices.Clone(c.j.closed); return nil }); err != nil {
+			return b.quiet(err)
+		}
+	}
+	var snaps []snap
+	if err := d.lane.call(func(l *lane) { snaps = l.snapshots(syncOS) }); err != nil {
+		return b.quiet(err)
+	}
+	if len(snaps) == 0 && len(blocks) == 0 && !b.marks.changed {
+		return nil
+	}
+	// Segments that were rolled before the snapshot are closed by jobs that
+	// have been queued before it.
+	var jobs []job
+	jobs, _ = b.in.Take(nil)
+	b.work(jobs)
+	if err := d.syncRecycled(blocks); err != nil {
+		return err
+	}
+	if err := b.syncUnsynced(snaps); err != nil {
+		return err
+	}
+	// A turn of the committer makes all of it durable that was written before.
+	if err := d.committer.call(func(*committer) error { return nil }); err != nil {
+		return b.quiet(err)
+	}
+	b.merge(snaps)
+	if n := len(blocks); n > 0 {
+		b.marks.head = marksHead{floor: blocks[n-1].generation, floorSequence: blocks[n-1].last}
+	}
+	if err := b.writeMarks(); err != nil {
+		return err
+	}
+	if len(blocks) == 0 {
+		return nil
+	}
+	return b.quiet(d.committer.call(func(c *committer) error {
+		c.j.recycled(blocks)
+		return nil
+	}))
+}
+
+// quiet drops the errors of lanes that end.
+func (b *background) quiet(err error) error {
+	if err == ErrClosed || err == ErrOffline {
+		return nil
+	}
+	return err
+}
+
+// syncRecycled syncs the segments whose bytes closed journal blocks carry.
+func (d *Dir) syncRecycled(blocks []*block) error {
+	var segs []*segment
+	seen := map[*segment]bool{}
+	for _, blk := range blocks {
+		for _, s := range blk.segments {
+			if !seen[s] && !s.unlinked.Load() && !s.p.gone.Load() {
+				seen[s] = true
+				segs = append(segs, s)
+			}
+		}
+	}
+	return d.parallel(len(segs), d.cfg.SyncLanes, func(i int) error {
+		d.counters.backgroundSyncs.Add(1)
+		return d.unlessUnlinked(segs[i], d.syncSegment(segs[i], promiseRecycleSegment, promiseRecycleEntry))
+	})
+}
+
+// unlessUnlinked drops the error of a segment that was removed meanwhile.
+func (d *Dir) unlessUnlinked(s *segment, err error) error {
+	if err != nil && (s.unlinked.Load() || s.p.gone.Load()) {
+		return nil
+	}
+	return err
+}
+
+// syncUnsynced syncs the files of `os` topics and answers Durable.
+func (b *background) syncUnsynced(snaps []snap) error {
+	d := b.d
+	var segs []*segment
+	for i := range snaps {
+		segs = append(segs, snaps[i].unsynced...)
+	}
+	if len(segs) == 0 {
+		return nil
+	}
+	err := d.parallel(len(segs), d.cfg.SyncLanes, func(i int) error {
+		d.counters.backgroundSyncs.Add(1)
+		return d.unlessUnlinked(segs[i], d.syncSegment(segs[i], promiseRecycleSegment, promiseRecycleEntry))
+	})
+	if err != nil {
+		return err
+	}
+	return b.quiet(d.committer.call(func(c *committer) error {
+		for i := range snaps {
+			s := &snaps[i]
+			if len(s.unsynced) > 0 && s.cuts == s.p.cuts.Load() && !s.p.gone.Load() {
+				c.durable(s.p, s.entry.synced)
+			}
+		}
+		c.send()
+		c.arm()
+		return nil
+	}))
+}
+
+// merge takes the snapshots into the table, and writes what else is lazy.
+func (b *background) merge(snaps []snap) {
+	for i := range snaps {
+		s := &snaps[i]
+		if s.p.gone.Load() {
+			continue
+		}
+		b.marks.put(&s.entry, s.cuts)
+		if err := b.d.lazyFiles(s); err != nil {
+			b.d.fail(err)
+			return
+		}
+	}
+}
+
+// indexFlushMin is how many index entries wait before a checkpoint writes them.
+const indexFlushMin = 64
+
+// lazyFiles writes index entries that have waited for long.
+func (d *Dir) lazyFiles(s *snap) error {
+	if s.cuts != s.p.cuts.Load() || s.p.gone.Load() || s.active.waitingEntries() < indexFlushMin {
+		return nil
+	}
+	return ignoreGone(s.active.flushIndexes(d.cfg.FS, false))
+}
+
+// waitingEntries is the number of index entries not yet in the files.
+func (s *segment) waitingEntries() int {
+	s.indexes.mu.RLock()
+	defer s.indexes.mu.RUnlock()
+	return len(s.indexes.offsets)
+}
+
+// writeMarks writes moldau.marks durably.
+func (b *background) writeMarks() error {
+	d := b.d
+	err := d.replaceFile(d.cfg.Path, marksFile, b.marks.encode(), promiseMarksContents, promiseMarksEntry)
+	if err == nil {
+		b.marks.changed = false
+		d.counters.marksWritten.Add(1)
+	}
+	return err
+}
+
+// recycled makes blocks that were emptied free again, or removes those beyond the bound.
+func (j *journal) recycled(blocks []*block) {
+	j.closed = j.closed[len(blocks):]
+	limit := int(j.d.cfg.JournalBytes / j.d.cfg.JournalBlockBytes)
+	for _, blk := range blocks {
+		clear(blk.segments)
+		blk.segments = blk.segments[:0]
+		if j.blocks > limit {
+			j.blocks--
+			if err := firstError(blk.file.Close(), j.d.cfg.FS.Remove(blk.name)); err != nil {
+				j.d.fail(err)
+			}
+			continue
+		}
+		j.free = append(j.free, blk)
+	}
+}

@@ -1,0 +1,237 @@
+package logdir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/moldau/moldau/broker/kafka"
+	"github.com/moldau/moldau/broker/seglog"
+	"github.com/moldau/moldau/disk/vfs"
+)
+
+// recovery is what Open knows of the directory while it recovers.
+type recovery struct {
+	d       *Dir
+	clean   bool
+	head    marksHead
+	marks   map[kafka.TopicPartition]*marksEntry
+	noMarks bool // moldau.marks is missing or cannot be read
+	journal *replay
+
+	// Kafka's checkpoints, by topic name and partition.
+	highWatermarks, starts, points map[name]int64
+
+	buffers sync.Pool
+	scanned atomic.Int64
+}
+
+type name struct {
+	topic     string
+	partition int32
+}
+
+// smallFileMax bounds the small files that are read, in bytes.
+const smallFileMax = 64 << 20
+
+// recover reads the directory: the journal, then partition by partition what
+// it has to replay, scan and cut; at the end the journal is empty.
+func (d *Dir) recover() error {
+	began := d.cfg.Clock.Mono()
+	list, err := d.cfg.FS.List(d.cfg.Path)
+	if err != nil {
+		return err
+	}
+	r := &recovery{d: d}
+	r.buffers.New = func() any { b := make([]byte, scanBufferBytes); return &b }
+	if err := r.readRoot(list); err != nil {
+		return err
+	}
+	if err := r.begin(); err != nil {
+		return err
+	}
+	var folders []folder
+	for _, info := range list {
+		f, err := r.folderOf(info)
+		if err != nil {
+			return err
+		}
+		if f.topic != "" {
+			folders = append(folders, f)
+		}
+	}
+	results := make([]Recovered, len(folders))
+	err = d.parallel(len(folders), d.cfg.RecoveryLanes, func(i int) error {
+		var err error
+		results[i], err = r.partition(folders[i])
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := r.end(results); err != nil {
+		return err
+	}
+	d.cfg.Events.Emit(RecoveryDone{
+		Dir: d.cfg.Path, Clean: r.clean, Partitions: len(results), Replayed: r.journal.entries,
+		Scanned: r.scanned.Load(), TookMs: d.cfg.Clock.Mono().Sub(began).Milliseconds(),
+	})
+	return nil
+}
+
+// readRoot reads the files at the directory's root.
+func (r *recovery) readRoot(list []vfs.Info) error {
+	d := r.d
+	var names []string
+	for _, info := range list {
+		names = append(names, info.Name)
+	}
+	if b, ok, err := d.readSmall(seglog.CleanShutdownFile); err != nil {
+		return err
+	} else if ok {
+		epoch, err := seglog.ParseCleanShutdown(b)
+		r.clean = err == nil
+		if r.clean {
+			d.brokerPrev = epoch
+		}
+	}
+	b, ok, err := d.readSmall(marksFile)
+	if err != nil {
+		return err
+	}
+	r.noMarks = !ok
+	if ok {
+		if r.head, r.marks, err = decodeMarks(b); errors.Is(err, errMarksVersion) {
+			return err
+		}
+	}
+	bad := ok && err != nil
+	if r.journal, err = d.readJournal(names, r.head); err != nil {
+		return err
+	}
+	if bad {
+		// The marks are replaced in one step, so nothing but rot makes them
+		// unreadable: no S can be known, every replica is in doubt.
+		r.noMarks, r.journal.all = true, true
+	}
+	r.highWatermarks = d.readOffsets(seglog.HighWatermarkFile)
+	r.starts = d.readOffsets(seglog.LogStartFile)
+	r.points = d.readOffsets(seglog.RecoveryPointFile)
+	return nil
+}
+
+// begin makes the stop before unclean for good, before anything changes.
+func (r *recovery) begin() error {
+	d := r.d
+	err := d.cfg.FS.Remove(d.cfg.Path + "/" + seglog.CleanShutdownFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	// Section 5: a crash from here on is an unclean stop.
+	return d.syncDir(d.cfg.Path, promiseUnclean)
+}
+
+// folder is a partition's folder.
+type folder struct {
+	topic     string
+	partition int32
+	path      string
+}
+
+// folderOf tells what an entry of the root is, and removes leftovers.
+func (r *recovery) folderOf(info vfs.Info) (folder, error) {
+	path := r.d.cfg.Path + "/" + info.Name
+	switch {
+	case info.Dir && strings.HasSuffix(info.Name, deleteSuffix):
+		return folder{}, r.d.cfg.FS.RemoveAll(path)
+	case !info.Dir && strings.HasSuffix(info.Name, tmpSuffix):
+		return folder{}, r.d.cfg.FS.Remove(path)
+	}
+	topic, partition, ok := seglog.ParseFolderName(info.Name)
+	if !info.Dir || !ok || topic == kafka.MetadataTopicName {
+		return folder{}, nil
+	}
+	return folder{topic: topic, partition: partition, path: path}, nil
+}
+
+// end makes what was found the new beginning: marks that say so, an empty journal.
+func (r *recovery) end(results []Recovered) error {
+	d := r.d
+	slices.SortFunc(results, func(a, b Recovered) int {
+		if c := strings.Compare(a.Topic, b.Topic); c != 0 {
+			return c
+		}
+		return int(a.ID.Partition) - int(b.ID.Partition)
+	})
+	d.recovered = results
+	t := &d.background.marks
+	t.head = marksHead{floor: r.journal.generation, floorSequence: r.journal.sequence}
+	for i := range results {
+		if results[i].Err == nil {
+			d.byID[results[i].ID] = i
+			t.put(entryOf(&results[i], r.journal.sequence), 0)
+		}
+	}
+	j := &d.committer.j
+	j.generation, j.sequence = r.journal.generation, r.journal.sequence
+	j.completed.Store(j.sequence)
+	if len(results) == 0 && len(r.journal.files) == 0 {
+		return nil // a new directory
+	}
+	if !r.clean || len(r.journal.files) > 0 || r.noMarks {
+		if err := d.background.writeMarks(); err != nil {
+			return err
+		}
+	}
+	for _, name := range r.journal.files {
+		if err := d.cfg.FS.Remove(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entryOf is the marks entry of a recovered log: all of it is durable.
+func entryOf(r *Recovered, sequence uint64) *marksEntry {
+	st := &r.State
+	return &marksEntry{id: r.ID, synced: st.End, start: st.LogStart, asOf: sequence, resume: &resume{
+		end: st.End, segments: st.Segments, epochs: st.Epochs, producers: st.Producers,
+	}}
+}
+
+// readSmall reads a file at the root; ok is false when it is not there.
+func (d *Dir) readSmall(file string) (b []byte, ok bool, err error) {
+	b, err = vfs.ReadFile(d.cfg.FS, d.cfg.Path+"/"+file, marksBytesMax)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("read %s: %w", file, err)
+	}
+	return b, true, nil
+}
+
+// readOffsets reads one of Kafka's checkpoints; they are hints, so one that
+// cannot be read counts as empty.
+func (d *Dir) readOffsets(file string) map[name]int64 {
+	b, ok, err := d.readSmall(file)
+	if !ok || err != nil {
+		return nil
+	}
+	entries, err := seglog.ParseOffsets(b)
+	if err != nil {
+		return nil
+	}
+	m := make(map[name]int64, len(entries))
+	for _, e := range entries {
+		m[name{e.Topic, e.Partition}] = e.Offset
+	}
+	return m
+}

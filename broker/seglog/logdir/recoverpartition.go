@@ -1,0 +1,268 @@
+package logdir
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moldau/moldau/broker/batch"
+	"github.com/moldau/moldau/broker/kafka"
+	"github.com/moldau/moldau/broker/seglog"
+	"github.com/moldau/moldau/disk/vfs"
+)
+
+// partRecovery recovers one partition.
+type partRecovery struct {
+	*recovery
+	folder
+	id kafka.TopicPartition
+
+	files    []logFile // .log files, ascending
+	names    map[string]int64
+	recorded seglog.Standing
+	hadEpoch []seglog.EpochStart // the leader-epoch file as found
+
+	// What marks and journal say.
+	resume  *resume
+	synced  int64 // S
+	start   int64 // log start
+	entries []journalItem
+	touched bool
+
+	dirty   []string // .log files to sync
+	entered bool     // entries of the folder changed
+}
+
+type logFile struct {
+	base, size int64
+}
+
+// partition recovers the partition in f. An error is one of the file system;
+// a folder that makes no sense is reported in the result.
+func (r *recovery) partition(f folder) (Recovered, error) {
+	p := &partRecovery{recovery: r, folder: f}
+	out := Recovered{Topic: f.topic, ID: kafka.TopicPartition{Partition: f.partition}}
+	if err := p.list(); err != nil {
+		return out, err
+	}
+	b, err := vfs.ReadFile(r.d.cfg.FS, f.path+"/"+seglog.PartitionMetadataFile, smallFileMax)
+	if err == nil {
+		out.ID.Topic, err = seglog.ParsePartitionMetadata(b)
+	}
+	if err != nil {
+		out.Err = fmt.Errorf("folder %s: %w", f.path, err)
+		return out, nil
+	}
+	p.id = out.ID
+	out.State, err = p.run()
+	if err != nil {
+		err = fmt.Errorf("partition %s-%d: %w", f.topic, f.partition, err)
+	}
+	return out, err
+}
+
+// list reads the folder and removes what waits for removal.
+func (p *partRecovery) list() error {
+	fsys := p.d.cfg.FS
+	infos, err := fsys.List(p.path)
+	if err != nil {
+		return err
+	}
+	p.names = make(map[string]int64, len(infos))
+	for _, info := range infos {
+		if strings.HasSuffix(info.Name, seglog.DeletedSuffix) || strings.HasSuffix(info.Name, tmpSuffix) {
+			if err := fsys.Remove(p.path + "/" + info.Name); err != nil {
+				return err
+			}
+			continue
+		}
+		p.names[info.Name] = info.Size
+		if base, suffix, ok := seglog.ParseFileName(info.Name); ok && suffix == seglog.LogSuffix {
+			p.files = append(p.files, logFile{base: base, size: info.Size})
+		}
+	}
+	slices.SortFunc(p.files, func(a, b logFile) int { return int(min(1, max(-1, a.base-b.base))) })
+	return nil
+}
+
+// run is the recovery proper.
+func (p *partRecovery) run() (seglog.State, error) {
+	if err := p.readStanding(); err != nil {
+		return seglog.State{}, err
+	}
+	if err := p.readEpochs(); err != nil {
+		return seglog.State{}, err
+	}
+	p.fold()
+	if p.touched {
+		if err := p.record(seglog.Doubtful); err != nil {
+			return seglog.State{}, err
+		}
+	}
+	if err := p.replay(); err != nil {
+		return seglog.State{}, err
+	}
+	if err := p.dropBelowStart(); err != nil {
+		return seglog.State{}, err
+	}
+	s, err := p.scan()
+	if err != nil {
+		return seglog.State{}, err
+	}
+	return p.settle(s)
+}
+
+// fold goes through the partition's marks and journal items in their order.
+func (p *partRecovery) fold() {
+	asOf := uint64(0)
+	n := name{p.topic, p.folder.partition}
+	if e := p.marks[p.id]; e != nil {
+		p.resume, p.synced, p.start, asOf = e.resume, e.synced, e.start, e.asOf
+		if p.clean {
+			p.start = max(p.start, p.starts[n])
+		}
+	} else if p.noMarks {
+		p.synced, p.start = p.points[n], p.starts[n]
+	}
+	for _, it := range p.journal.items[p.id] {
+		switch it.kind {
+		case itemEntry:
+			p.entries = append(p.entries, it)
+		case itemCut:
+			p.entries = voidAbove(p.entries, it.offset)
+			if p.resume != nil && it.sequence > asOf && it.offset < p.resume.end {
+				p.resume = nil
+			}
+		case itemLogStart:
+			p.start = it.offset
+		case itemMark:
+			p.synced = it.offset
+		}
+	}
+	p.entries = slices.DeleteFunc(p.entries, func(it journalItem) bool { return it.last < p.start })
+	p.touched = p.journal.all || p.journal.touched[p.id]
+}
+
+// voidAbove drops what lies at or above offset.
+func voidAbove(entries []journalItem, offset int64) []journalItem {
+	kept := entries[:0]
+	for _, it := range entries {
+		switch {
+		case it.last < offset:
+			kept = append(kept, it)
+		case it.first < offset:
+			kept = append(kept, below(it, offset))
+		}
+	}
+	return kept
+}
+
+// below is the part of an entry whose batches end below offset.
+func below(it journalItem, offset int64) journalItem {
+	size := 0
+	for rest := it.data; ; {
+		h, b, after, err := batch.Next(rest)
+		if err != nil || h.LastOffset() >= offset {
+			break
+		}
+		size += len(b)
+		it.last = h.LastOffset()
+		rest = after
+	}
+	it.data = it.data[:size:size]
+	return it
+}
+
+// replay writes the journal's entries into the segments.
+func (p *partRecovery) replay() error {
+	for len(p.entries) > 0 {
+		n := 1
+		for n < len(p.entries) && p.entries[n].segment == p.entries[0].segment {
+			n++
+		}
+		if err := p.replaySegment(p.entries[0].segment, p.entries[:n]); err != nil {
+			return err
+		}
+		p.entries = p.entries[n:]
+	}
+	return nil
+}
+
+func (p *partRecovery) replaySegment(base int64, entries []journalItem) (err error) {
+	file := seglog.FileName(base, seglog.LogSuffix)
+	i, found := slices.BinarySearchFunc(p.files, base, func(f logFile, base int64) int { return int(min(1, max(-1, f.base-base))) })
+	if !found {
+		p.files = slices.Insert(p.files, i, logFile{base: base})
+		p.entered = true
+	}
+	f, err := openOrCreate(p.d.cfg.FS, p.path+"/"+file)
+	if err != nil {
+		return err
+	}
+	defer func() { err = firstError(err, f.Close()) }()
+	for k := range entries {
+		it := &entries[k]
+		if _, err := f.WriteAt(it.data, it.position); err != nil {
+			return err
+		}
+		p.files[i].size = max(p.files[i].size, it.position+int64(len(it.data)))
+	}
+	p.unclean(file)
+	return nil
+}
+
+// unclean notes a .log file that has to be synced.
+func (p *partRecovery) unclean(file string) {
+	if !slices.Contains(p.dirty, file) {
+		p.dirty = append(p.dirty, file)
+	}
+}
+
+// dropBelowStart removes segments that lie wholly below the log start.
+func (p *partRecovery) dropBelowStart() error {
+	for len(p.files) > 1 && p.files[1].base <= p.start {
+		if err := p.removeSegment(p.files[0].base); err != nil {
+			return err
+		}
+		p.files = p.files[1:]
+	}
+	return nil
+}
+
+// removeSegment removes a segment's files.
+func (p *partRecovery) removeSegment(base int64) error {
+	for _, suffix := range segmentSuffixes() {
+		file := seglog.FileName(base, suffix)
+		p.dirty = slices.DeleteFunc(p.dirty, func(d string) bool { return d == file })
+		if err := ignoreMissing(p.d.cfg.FS.Remove(p.path + "/" + file)); err != nil {
+			return err
+		}
+		delete(p.names, file)
+	}
+	p.entered = true
+	return nil
+}
+
+// readEpochs reads the leader-epoch file; one that cannot be read counts as
+// missing: recovery makes it again from the batches.
+func (p *partRecovery) readEpochs() error {
+	if _, ok := p.names[seglog.LeaderEpochFile]; !ok {
+		return nil
+	}
+	b, err := vfs.ReadFile(p.d.cfg.FS, p.path+"/"+seglog.LeaderEpochFile, smallFileMax)
+	if err != nil {
+		return err
+	}
+	if entries, err := seglog.ParseEpochs(b); err == nil {
+		p.hadEpoch = entries
+	}
+	return nil
+}
+
+// isCut reports whether err is a judgement of the scanner.
+func isCut(err error) (*seglog.CutError, bool) {
+	var cut *seglog.CutError
+	ok := errors.As(err, &cut)
+	return cut, ok
+}

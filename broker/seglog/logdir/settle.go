@@ -1,0 +1,324 @@
+package logdir
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/moldau/moldau/broker/kafka"
+	"github.com/moldau/moldau/broker/seglog"
+	"github.com/moldau/moldau/disk/vfs"
+)
+
+// settle classifies what the scan found, makes a verdict durable, and only
+// then changes the log: bytes that failed are cut off, indexes made anew, and
+// everything that stays is synced.
+func (p *partRecovery) settle(s *scanned) (seglog.State, error) {
+	end := s.scanner.Next()
+	evidence := seglog.Evidence{
+		Clean: p.clean && !s.looked && s.cut == nil && !p.touched, SyncedThrough: p.synced,
+		Cut: s.cut != nil, CommitTouched: p.touched, Hole: s.hole && end < p.synced,
+		Recorded: p.recorded, LastEpoch: s.scanner.LastEpoch(), End: end,
+	}
+	restart := end < p.start
+	if restart {
+		evidence.End = p.start // what lies below the log start is deleted
+	}
+	verdict := seglog.Classify(kafka.DurabilitySync, evidence)
+	if err := p.record(verdict); err != nil {
+		return seglog.State{}, err
+	}
+	if s.cut != nil {
+		if err := p.cut(s, verdict); err != nil {
+			return seglog.State{}, err
+		}
+	}
+	if restart {
+		if err := p.restart(s); err != nil {
+			return seglog.State{}, err
+		}
+	}
+	if err := p.remakeIndexes(s); err != nil {
+		return seglog.State{}, err
+	}
+	epochs := s.scanner.Epochs()
+	if restart {
+		epochs, evidence.LastEpoch = nil, -1
+	}
+	if err := p.settleEpochs(epochs); err != nil {
+		return seglog.State{}, err
+	}
+	if err := p.syncKept(); err != nil {
+		return seglog.State{}, err
+	}
+	start := max(p.start, s.segments[0].Base)
+	end = max(end, p.start)
+	st := seglog.State{
+		LogStart: start, End: end, Segments: s.segments, Producers: s.producers.Entries(),
+		Epochs:   seglog.NewEpochCache(epochs).TruncateStart(start).Entries(),
+		Evidence: evidence,
+	}
+	hw := p.highWatermarks[name{p.topic, p.folder.partition}]
+	st.HighWatermark = min(max(hw, start), end)
+	return st, nil
+}
+
+// cut takes off what failed. Of a damaged log nothing is thrown away: the bytes
+// are kept under a name of ours.
+func (p *partRecovery) cut(s *scanned, verdict seglog.Standing) error {
+	c := s.cut
+	keep := verdict == seglog.Damaged
+	var bytes int64
+	var kept string
+	for _, f := range slices.Backward(p.files) {
+		file := seglog.FileName(f.base, seglog.LogSuffix)
+		switch {
+		case f.base > c.Segment:
+			bytes += f.size
+			if keep && f.size > 0 {
+				kept = keptName(f.base, 0)
+				if err := p.d.cfg.FS.Rename(p.path+"/"+file, p.path+"/"+kept); err != nil {
+					return err
+				}
+			}
+			if err := p.removeSegment(f.base); err != nil {
+				return err
+			}
+		case f.base == c.Segment && f.size > c.Position:
+			bytes += f.size - c.Position
+			if keep {
+				kept = keptName(f.base, c.Position)
+				if err := p.keepTail(file, kept, c.Position, f.size); err != nil {
+					return err
+				}
+			}
+			if err := truncateTo(p.d.cfg.FS, p.path+"/"+file, c.Position); err != nil {
+				return err
+			}
+			p.unclean(file)
+		}
+	}
+	p.files = slices.DeleteFunc(p.files, func(f logFile) bool { return f.base > c.Segment })
+	p.d.cfg.Events.Emit(LogCut{
+		Dir: p.d.cfg.Path, Topic: p.topic, Partition: p.folder.partition, Offset: c.Offset,
+		Bytes: bytes, Reason: c.Error(), Kept: kept,
+	})
+	return p.removeSnapshotsAbove(c.Offset)
+}
+
+// damagedPrefix begins the names of files that keep bytes of a damaged log.
+const damagedPrefix = "moldau.damaged-"
+
+func keptName(base, position int64) string {
+	return fmt.Sprintf("%s%020d-%d", damagedPrefix, base, position)
+}
+
+// keepCopyBytes is how much is copied at once.
+const keepCopyBytes = 1 << 20
+
+// keepTail copies the bytes from position on.
+func (p *partRecovery) keepTail(file, kept string, position, size int64) (err error) {
+	from, err := p.d.cfg.FS.OpenRead(p.path + "/" + file)
+	if err != nil {
+		return err
+	}
+	defer func() { err = firstError(err, from.Close()) }()
+	to, err := p.d.cfg.FS.Create(p.path + "/" + kept)
+	if err != nil {
+		return err
+	}
+	defer func() { err = firstError(err, to.Close()) }()
+	buf := make([]byte, min(keepCopyBytes, size-position))
+	for at := position; at < size; {
+		n, err := from.ReadAt(buf[:min(int64(len(buf)), size-at)], at)
+		if n == 0 {
+			return err
+		}
+		if _, err := to.WriteAt(buf[:n], at-position); err != nil {
+			return err
+		}
+		at += int64(n)
+	}
+	p.entered = true
+	return to.Sync() // rebuildable: for people who look into the damage
+}
+
+// removeSnapshotsAbove removes producer snapshots of offsets that are gone.
+func (p *partRecovery) removeSnapshotsAbove(offset int64) error {
+	for file := range p.names { //det:ok order does not matter
+		base, suffix, ok := seglog.ParseFileName(file)
+		if !ok || suffix != seglog.SnapshotSuffix || base <= offset {
+			continue
+		}
+		if err := ignoreMissing(p.d.cfg.FS.Remove(p.path + "/" + file)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restart begins an empty log at the log start: nothing above it was found.
+func (p *partRecovery) restart(s *scanned) error {
+	for _, f := range slices.Backward(p.files) {
+		if err := p.removeSegment(f.base); err != nil {
+			return err
+		}
+	}
+	p.files = nil
+	s.segments = []seglog.Segment{emptyInfo(p.start, p.d.cfg.Clock.Wall())}
+	s.remade = nil
+	s.producers = seglog.NewProducerTable(0, nil)
+	return nil
+}
+
+// settleEpochs writes the leader-epoch file anew if it names an epoch that the
+// log does not have: it would contradict later batches.
+func (p *partRecovery) settleEpochs(epochs []seglog.EpochStart) error {
+	for _, e := range p.hadEpoch {
+		if !slices.Contains(epochs, e) && e.Offset > p.start {
+			p.entered = true
+			// F3, for a cut made by recovery.
+			return p.d.replaceFile(p.path, seglog.LeaderEpochFile, seglog.EncodeEpochs(epochs), promiseEpochContents, promiseEpochEntry)
+		}
+	}
+	return nil
+}
+
+// syncKept makes what recovery kept, and how it left the folder, durable: it
+// counts as D from here on.
+func (p *partRecovery) syncKept() error {
+	for _, file := range p.dirty {
+		if err := p.d.syncNamed(p.path+"/"+file, promiseRecovered); err != nil {
+			return err
+		}
+	}
+	if p.entered || len(p.dirty) > 0 {
+		return p.d.syncDir(p.path, promiseRecoveredEntries)
+	}
+	return nil
+}
+
+// remakeIndexes brings the index files of the segments that were looked at
+// into line with what stays of them.
+func (p *partRecovery) remakeIndexes(s *scanned) error {
+	for _, re := range s.remade {
+		i := slices.IndexFunc(s.segments, func(seg seglog.Segment) bool { return seg.Base == re.base })
+		if i < 0 {
+			continue
+		}
+		if err := p.remakeIndex(&s.segments[i], re, i == len(s.segments)-1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *partRecovery) remakeIndex(seg *seglog.Segment, re *remade, active bool) error {
+	n, last, err := p.keepIndex(seg, re)
+	if err != nil {
+		return err
+	}
+	var buf []byte
+	for _, e := range re.index {
+		if e.Offset > last {
+			buf = seglog.AppendIndexEntry(buf, seg.Base, e)
+		}
+	}
+	seg.IndexEntries = n + len(buf)/seglog.IndexEntryLen
+	file := p.path + "/" + seglog.FileName(seg.Base, seglog.IndexSuffix)
+	if err := p.rewriteTail(file, buf, int64(n)*seglog.IndexEntryLen, !active); err != nil {
+		return err
+	}
+	n, lastTime, err := p.keepTimes(seg, re)
+	if err != nil {
+		return err
+	}
+	buf = buf[:0]
+	for _, e := range re.times {
+		if e.Timestamp > lastTime {
+			buf = seglog.AppendTimeEntry(buf, seg.Base, e)
+			lastTime = e.Timestamp
+		}
+	}
+	if !active && seg.MaxTimestamp > lastTime { // as at the roll
+		buf = seglog.AppendTimeEntry(buf, seg.Base, seglog.TimeEntry{Timestamp: seg.MaxTimestamp, Offset: seg.MaxTimestampOffset})
+		lastTime = seg.MaxTimestamp
+	}
+	seg.TimeEntries, seg.IndexedTimestamp = n+len(buf)/seglog.TimeEntryLen, lastTime
+	file = p.path + "/" + seglog.FileName(seg.Base, seglog.TimeIndexSuffix)
+	if err := p.rewriteTail(file, buf, int64(n)*seglog.TimeEntryLen, !active); err != nil {
+		return err
+	}
+	return p.remakeTxnIndex(seg, re)
+}
+
+// keepIndex counts the entries of the offset index that lie below where the
+// scan began and are sound; last is the offset of the last one, -1 without.
+func (p *partRecovery) keepIndex(seg *seglog.Segment, re *remade) (n int, last int64, err error) {
+	b, err := p.readIndex(seg.Base, seglog.IndexSuffix, seglog.IndexEntryLen)
+	if err != nil {
+		return 0, 0, err
+	}
+	n, _ = seglog.CheckIndex(b, seg.Base, re.from)
+	if n == 0 {
+		return 0, -1, nil
+	}
+	return n, seglog.IndexEntryAt(b, seg.Base, n-1).Offset, nil
+}
+
+// keepTimes is keepIndex for the time index; last is a timestamp.
+func (p *partRecovery) keepTimes(seg *seglog.Segment, re *remade) (n int, last int64, err error) {
+	b, err := p.readIndex(seg.Base, seglog.TimeIndexSuffix, seglog.TimeEntryLen)
+	if err != nil {
+		return 0, 0, err
+	}
+	n, _ = seglog.CheckTimeIndex(b, seg.Base, re.next)
+	if n == 0 {
+		return 0, -1, nil
+	}
+	return n, seglog.TimeEntryAt(b, seg.Base, n-1).Timestamp, nil
+}
+
+// readIndex reads an index file's whole entries; a missing one is empty.
+func (p *partRecovery) readIndex(base int64, suffix string, entryLen int) ([]byte, error) {
+	file := seglog.FileName(base, suffix)
+	size, ok := p.names[file]
+	if !ok || size == 0 {
+		return nil, nil
+	}
+	b, err := vfs.ReadFile(p.d.cfg.FS, p.path+"/"+file, smallFileMax)
+	return b[:len(b)/entryLen*entryLen], err
+}
+
+// rewriteTail makes a file end with b at position at.
+func (p *partRecovery) rewriteTail(file string, b []byte, at int64, evenEmpty bool) error {
+	if err := truncateTo(p.d.cfg.FS, file, at); err != nil {
+		return err
+	}
+	return appendTo(p.d.cfg.FS, file, b, at, evenEmpty)
+}
+
+// remakeTxnIndex drops the entries of markers that the scan saw, or that are
+// gone, and adds those that it found.
+func (p *partRecovery) remakeTxnIndex(seg *seglog.Segment, re *remade) error {
+	file := seglog.FileName(seg.Base, seglog.TxnIndexSuffix)
+	if _, ok := p.names[file]; !ok && len(re.aborted) == 0 {
+		return nil
+	}
+	b, err := p.readIndex(seg.Base, seglog.TxnIndexSuffix, seglog.TxnEntryLen)
+	if err != nil {
+		return err
+	}
+	n := 0
+	for n*seglog.TxnEntryLen < len(b) {
+		txns, err := seglog.ParseTxnIndex(b[:(n+1)*seglog.TxnEntryLen])
+		if err != nil || txns[n].LastOffset >= re.next {
+			break
+		}
+		n++
+	}
+	var buf []byte
+	for _, t := range re.aborted {
+		buf = seglog.AppendTxnEntry(buf, t)
+	}
+	return p.rewriteTail(p.path+"/"+file, buf, int64(n)*seglog.TxnEntryLen, false)
+}
