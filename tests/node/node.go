@@ -1,0 +1,204 @@
+// Package node runs the real binary as a process for tests: built once,
+// started on free ports, watched through its ready line and its log.
+package node
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// readyTimeout is how long a node may take to say that it serves. It is not a
+// measurement: a busy machine must not fail a test.
+const readyTimeout = 60 * time.Second
+
+// Binary builds bin/moldau once for the whole test run and returns its path.
+// MOLDAU_BINARY names one that is built already.
+func Binary(t testing.TB) string {
+	t.Helper()
+	if path := os.Getenv("MOLDAU_BINARY"); path != "" {
+		return path
+	}
+	path, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+var build = sync.OnceValues(func() (string, error) {
+	root, err := Root()
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(root, "bin", "moldau-test")
+	cmd := exec.Command("go", "build", "-o", path, "./moldau")
+	cmd.Dir = filepath.Join(root, "cmd")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build moldau: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// Root is the repository's root folder.
+func Root() (string, error) {
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/moldau/moldau").Output()
+	if err != nil {
+		return "", fmt.Errorf("find the repository: %w", err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// Node is a running process.
+type Node struct {
+	// Kafka, Controller and HTTP are the addresses of the ready line.
+	Kafka, Controller, HTTP string
+	// Data is the log directory.
+	Data string
+	// Started is how long exec to the ready line took.
+	Started time.Duration
+	// PID is the process's id.
+	PID int
+
+	cmd  *exec.Cmd
+	log  *logBuffer
+	done chan struct{}
+	err  error
+}
+
+// Options of Start.
+type Options struct {
+	Data  string   // log directory; a temporary one by default
+	Flags []string // more flags of `moldau start`
+	Env   []string
+	Wrap  []string // a command to run the node under (strace, for example)
+}
+
+// Start runs a node on free ports and waits for its ready line. It is killed
+// at the end of the test if it still runs.
+func Start(t testing.TB, o Options) *Node {
+	t.Helper()
+	if o.Data == "" {
+		o.Data = filepath.Join(t.TempDir(), "data")
+	}
+	n, err := start(Binary(t), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		n.Kill()
+		if t.Failed() {
+			t.Logf("log of the node:\n%s", n.Log())
+		}
+	})
+	return n
+}
+
+func start(binary string, o Options) (*Node, error) {
+	args := append(append([]string{}, o.Wrap...), binary, "start",
+		"--data", o.Data, "--listen", "127.0.0.1:0", "--controller-listen", "127.0.0.1:0", "--http", "127.0.0.1:0")
+	args = append(args, o.Flags...)
+	n := &Node{Data: o.Data, log: &logBuffer{}, done: make(chan struct{})}
+	n.cmd = exec.Command(args[0], args[1:]...)
+	n.cmd.Env = append(os.Environ(), o.Env...)
+	n.cmd.Stderr = n.log
+	out, err := n.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	if err := n.cmd.Start(); err != nil {
+		return nil, err
+	}
+	n.PID = n.cmd.Process.Pid
+	ready := make(chan string, 1)
+	go func() {
+		lines := bufio.NewScanner(out)
+		for lines.Scan() {
+			if strings.HasPrefix(lines.Text(), "ready ") {
+				ready <- lines.Text()
+			}
+		}
+		n.err = n.cmd.Wait()
+		close(n.done)
+	}()
+	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
+	defer cancel()
+	select {
+	case line := <-ready:
+		n.Started = time.Since(began)
+		n.parse(line)
+		return n, nil
+	case <-n.done:
+		return nil, fmt.Errorf("the node ended before it was ready: %v\n%s", n.err, n.log.String())
+	case <-ctx.Done():
+		n.Kill()
+		return nil, fmt.Errorf("the node is not ready after %s\n%s", readyTimeout, n.log.String())
+	}
+}
+
+func (n *Node) parse(line string) {
+	for _, field := range strings.Fields(line) {
+		key, value, _ := strings.Cut(field, "=")
+		switch key {
+		case "kafka":
+			n.Kafka, _, _ = strings.Cut(value, ",")
+		case "controller":
+			n.Controller = value
+		case "http":
+			n.HTTP = value
+		}
+	}
+}
+
+// Log is what the node wrote to its standard error.
+func (n *Node) Log() string { return n.log.String() }
+
+// Kill ends the process with SIGKILL and waits for its end.
+func (n *Node) Kill() {
+	_ = n.cmd.Process.Kill() // it may have ended
+	<-n.done
+}
+
+// Stop ends the process with SIGTERM and returns how it ended.
+func (n *Node) Stop() error {
+	if err := n.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	<-n.done
+	return n.err
+}
+
+// logBuffer keeps the last part of a log.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+const logBytesMax = 256 << 10
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.buf.Len()+len(p) > logBytesMax {
+		l.buf.Reset()
+	}
+	return l.buf.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
