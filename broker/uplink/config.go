@@ -15,7 +15,7 @@ import (
 
 // Bounds, and times without a name in Kafka.
 const (
-	retryBackoffMin    = 5 * time.Millisecond
+	retryBackoffMin    = 2 * time.Millisecond
 	retryBackoffMax    = 500 * time.Millisecond
 	requestTimeout     = 2 * time.Second        // registration, heartbeat, producer ids
 	fetchWaitMax       = 500 * time.Millisecond // long poll of the metadata log

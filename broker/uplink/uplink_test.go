@@ -63,8 +63,10 @@ func newCluster(t testing.TB, change func(*quorum.Config)) *cluster {
 	c.start()
 	c.server = quorumtest.Serve(ln, c.q)
 	t.Cleanup(func() {
+		if err := c.q.Kill(); err != nil {
+			t.Error(err)
+		}
 		c.server.Close()
-		_ = c.q.Kill()
 	})
 	return c
 }
