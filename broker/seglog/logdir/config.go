@@ -10,7 +10,7 @@ import (
 	"github.com/moldau/moldau/disk/vfs"
 )
 
-// Config is what a Dir is made from. The first five fields are required; the
+// Config is what a Dir is made from. The first four fields are required; the
 // others take their default when zero.
 type Config struct {
 	FS    vfs.FS
@@ -94,8 +94,8 @@ const journalBlockBytesMin = 64 << 10
 // Validate refuses what cannot work.
 func (c *Config) Validate() error {
 	switch {
-	case c.FS == nil, c.Clock == nil, c.Entropy == nil, c.Events == nil:
-		return errors.New("log directory: file system, clock, entropy and event sink are required")
+	case c.FS == nil, c.Clock == nil, c.Events == nil:
+		return errors.New("log directory: file system, clock and event sink are required")
 	case c.Path == "":
 		return errors.New("log directory: no path")
 	case c.JournalBlockBytes < journalBlockBytesMin || c.JournalBlockBytes%pageBytes != 0:

@@ -60,8 +60,12 @@ const folderNameMax = 255
 
 // deleteName is the name of a folder that waits for its removal.
 func (d *Dir) deleteName(p *Partition) string {
-	var id [16]byte
-	d.cfg.Entropy.Read(id[:])
+	// Unique as long as one partition is not deleted twice in a millisecond.
+	id := p.id.Topic
+	now := d.cfg.Clock.Wall()
+	for i := range 8 {
+		id[i] ^= byte(now >> (8 * i))
+	}
 	end := fmt.Sprintf("-%d.%s%s", p.id.Partition, hex.EncodeToString(id[:]), deleteSuffix)
 	topic := p.topic
 	if len(topic)+len(end) > folderNameMax {

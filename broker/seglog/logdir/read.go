@@ -17,6 +17,9 @@ type Extent struct {
 	File vfs.File
 	Off  int64
 	Len  int64
+	// Next is one past the last offset of the range, or above it where the
+	// offsets up to there are in no batch; -1 where it is not known.
+	Next int64
 
 	s    *segment
 	cuts int64
@@ -90,7 +93,7 @@ func (p *Partition) readSegment(s *segment, plan *seglog.ReadPlan) (e *Extent, f
 		}
 		return nil, false, err
 	}
-	e = &Extent{File: f, s: s}
+	e = &Extent{File: f, s: s, Next: -1}
 	h := headers{f: f, size: size}
 	if found, err = e.bound(&h, plan); err != nil || !found || e.Len == 0 {
 		e.Release()
@@ -115,7 +118,7 @@ func (e *Extent) bound(h *headers, plan *seglog.ReadPlan) (found bool, err error
 		return true, nil
 	}
 	if end-e.Off <= int64(plan.MaxBytes) {
-		e.Len = end - e.Off
+		e.Len, e.Next = end-e.Off, e.nextAt(plan.UpTo)
 		return true, nil
 	}
 	if first.Length == 0 {
@@ -126,7 +129,7 @@ func (e *Extent) bound(h *headers, plan *seglog.ReadPlan) (found bool, err error
 	limit := e.Off + int64(plan.MaxBytes)
 	if e.Off+int64(first.Size()) > limit {
 		if plan.AtLeastOne {
-			e.Len = int64(first.Size())
+			e.Len, e.Next = int64(first.Size()), first.NextOffset()
 		}
 		return true, nil
 	}
@@ -174,6 +177,15 @@ func (e *Extent) endBelow(h *headers, upTo int64) (int64, error) {
 	return end, err
 }
 
+// nextAt is upTo, or where the next segment begins.
+func (e *Extent) nextAt(upTo int64) int64 {
+	segs := e.s.p.segments()
+	if i := segmentAt(segs, e.s.base); i >= 0 && i+1 < len(segs) {
+		return min(upTo, segs[i+1].base)
+	}
+	return upTo
+}
+
 // lastWhole is the end of the last batch that ends at or below limit.
 func (e *Extent) lastWhole(h *headers, limit int64) (int64, error) {
 	from, err := e.s.indexedBelow(e.s.p.d.cfg.FS, limit)
@@ -187,6 +199,7 @@ func (e *Extent) lastWhole(h *headers, limit int64) (int64, error) {
 			return at, err
 		}
 		if at+int64(head.Size()) > limit {
+			e.Next = head.BaseOffset
 			return at, nil
 		}
 		at += int64(head.Size())

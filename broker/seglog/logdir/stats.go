@@ -2,7 +2,6 @@ package logdir
 
 import (
 	"sync/atomic"
-	"time"
 
 	"github.com/moldau/moldau/clock"
 )
@@ -26,9 +25,9 @@ type Stats struct {
 	PendingBytes                  int64 // of `sync` topics, written and not yet durable
 	OpenFiles                     int   // .log files
 	Partitions                    int
-	// SyncRunning is how long the committer's turn has been under way, 0 when
-	// none is: beyond moldau.disk.stall.ms the disk hangs.
-	SyncRunning time.Duration
+	// OldestSyncMs is how long the committer's turn has been under way, in ms, 0
+	// when none is: beyond moldau.disk.stall.ms the disk hangs.
+	OldestSyncMs int64
 }
 
 // Stats reads the counters.
@@ -47,7 +46,7 @@ func (d *Dir) Stats() Stats {
 	s.Partitions = len(d.parts)
 	d.mu.Unlock()
 	if since := d.committer.started.Load(); since != 0 {
-		s.SyncRunning = d.cfg.Clock.Mono().Sub(clock.Mono(since))
+		s.OldestSyncMs = d.cfg.Clock.Mono().Sub(clock.Mono(since)).Milliseconds()
 	}
 	return s
 }
