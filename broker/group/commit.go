@@ -79,6 +79,8 @@ func (m *Machine) checkCommit(r *kmsg.OffsetCommitRequest) (*group, kafka.ErrorC
 	g := m.groups[r.Group]
 	if g == nil {
 		switch {
+		case len(r.Group) > nameBytesMax:
+			return nil, kafka.ErrInvalidGroupID
 		case r.Generation < 0:
 			return nil, kafka.ErrNone
 		case r.Version >= 9:

@@ -192,6 +192,12 @@ func requestOf(name string, a args) kmsg.Request {
 	case "join":
 		r := kmsg.NewPtrJoinGroupRequest()
 		r.Group, r.MemberID, r.InstanceID = a.str("g", "g"), a.str("m", ""), a.ptr("inst")
+		if n := a.num("group-bytes", 0); n > 0 {
+			r.Group = strings.Repeat("g", n)
+		}
+		if n := a.num("inst-bytes", 0); n > 0 {
+			r.InstanceID = ptr(strings.Repeat("i", n))
+		}
 		r.ProtocolType = a.str("type", "consumer")
 		r.SessionTimeoutMillis = int32(a.num("session", 10_000))
 		r.RebalanceTimeoutMillis = int32(a.num("rebalance", 30_000))

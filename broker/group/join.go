@@ -2,6 +2,7 @@ package group
 
 import (
 	"encoding/hex"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -24,8 +25,11 @@ func (m *Machine) handleJoin(req *coord.Request, r *kmsg.JoinGroupRequest) {
 	}
 	g := m.groups[r.Group]
 	switch session := clockMs(r.SessionTimeoutMillis); {
-	case r.Group == "":
+	case r.Group == "" || len(r.Group) > nameBytesMax:
 		m.reply(req, joinError(r.MemberID, kafka.ErrInvalidGroupID))
+		return
+	case tooLong(r):
+		m.reply(req, joinError(r.MemberID, kafka.ErrInvalidRequest))
 		return
 	case session < m.cfg.SessionTimeoutMin || session > m.cfg.SessionTimeoutMax:
 		m.reply(req, joinError(r.MemberID, kafka.ErrInvalidSessionTimeout))
@@ -84,8 +88,12 @@ func (m *Machine) joinNew(g *group, req *coord.Request, r *kmsg.JoinGroupRequest
 		return
 	}
 	id := newMemberID(req.ClientID, req.Random)
-	if r.Version < 4 {
+	switch {
+	case r.Version < 4:
 		m.addMember(g, id, req, r)
+		return
+	case len(g.pending) >= pendingMembersMax:
+		m.reply(req, joinError("", kafka.ErrCoordinatorNotAvailable))
 		return
 	}
 	if g.pending == nil {
@@ -97,9 +105,26 @@ func (m *Machine) joinNew(g *group, req *coord.Request, r *kmsg.JoinGroupRequest
 	m.reply(req, joinError(id, kafka.ErrMemberIDRequired))
 }
 
+// nameBytesMax bounds the names that a client chooses: group, instance,
+// protocol type and protocol. The records of a group hold no string beyond
+// 32767 bytes, and a member id is such a name and 37 bytes.
+const nameBytesMax = stringMax - 37
+
+// pendingMembersMax bounds the member ids of one group that were given out
+// and not used; more are refused until some expire or join.
+const pendingMembersMax = 100_000
+
+// tooLong reports whether a name of the request cannot be written down.
+func tooLong(r *kmsg.JoinGroupRequest) bool {
+	return len(r.ProtocolType) > nameBytesMax || r.InstanceID != nil && len(*r.InstanceID) > nameBytesMax ||
+		slices.ContainsFunc(r.Protocols, func(p kmsg.JoinGroupRequestProtocol) bool { return len(p.Name) > nameBytesMax })
+}
+
 // newMemberID is Kafka's form: the client's or instance's name, a dash, and
 // the random id as Java prints it.
+// A client's name that is too long for that is cut.
 func newMemberID(name string, random kafka.UUID) string {
+	name = name[:min(len(name), nameBytesMax)]
 	b := make([]byte, 0, len(name)+37)
 	b = append(append(b, name...), '-')
 	for i, part := range [][]byte{random[:4], random[4:6], random[6:8], random[8:10], random[10:]} {
@@ -149,7 +174,8 @@ func (m *Machine) joinKnown(g *group, req *coord.Request, r *kmsg.JoinGroupReque
 func (m *Machine) addMember(g *group, id string, req *coord.Request, r *kmsg.JoinGroupRequest) {
 	m.dropPending(g, id)
 	mb := &member{
-		id: id, clientID: req.ClientID, clientHost: req.ClientHost,
+		id: id, clientHost: req.ClientHost,
+		clientID:   req.ClientID[:min(len(req.ClientID), stringMax)],
 		instanceID: r.InstanceID,
 		isNew:      true,
 	}

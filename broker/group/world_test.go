@@ -146,6 +146,9 @@ func (w *world) commit() {
 
 func (w *world) took(replies []coord.Reply) {
 	for _, r := range replies {
+		back := r.Response.RequestKind().ResponseKind()
+		back.SetVersion(r.Response.GetVersion())
+		must(back.ReadFrom(r.Response.AppendTo(nil))) // every answer can be written in its version
 		w.show(fmt.Sprintf("%d: %s", r.Token, responseText(r.Response)))
 		w.answered(r)
 	}
