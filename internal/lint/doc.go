@@ -6,6 +6,7 @@
 //	purity.go   what the pure packages must do without
 //	seams.go    what nobody but the real edges may touch
 //	globals.go  no package-level state, no init
+//	promises.go every sync says what for
 //	docs.go     every package says what it is
 //	deps.go     the modules that a binary is made of, as a golden
 //

@@ -72,6 +72,9 @@ func TestPurity(t *testing.T)  { report(t, lint.Purity(load(t))) }
 func TestSeams(t *testing.T)   { report(t, lint.Seams(load(t))) }
 func TestGlobals(t *testing.T) { report(t, lint.Globals(load(t))) }
 
+// TestPromises holds back nobody: a promise takes a few words.
+func TestPromises(t *testing.T) { report(t, lint.Promises(load(t))) }
+
 func TestDocs(t *testing.T) {
 	findings, err := lint.Docs(root)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 )
 
 func around(ctx context.Context) {
-	_ = Now() // want "time.Now goes around the seam: take clock.Clock"
+	_ = Now()       // want "time.Now goes around the seam: take clock.Clock"
 	Sleep(Second)   // want "time.Sleep"
 	<-After(Second) // want "time.After"
 	now := Since    // want "time.Since"
