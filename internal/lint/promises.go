@@ -15,7 +15,8 @@ var promiseWords = []string{"promise", "durabl", "rebuild"}
 
 // Promises finds calls in the broker that make something durable and do not
 // say which promise they carry, or that what they sync can be rebuilt: in a
-// comment on their line or the one above, or in that of their function.
+// comment on their line or the one above, in that of their function, or by a
+// parameter named promise, where callers give it as a value.
 func Promises(s *Source) (findings []Finding) {
 	for _, pkg := range s.Packages {
 		if !within(room(pkg.Path), "broker") {
@@ -30,7 +31,7 @@ func Promises(s *Source) (findings []Finding) {
 			}
 			for _, decl := range file.Decls {
 				fn, ok := decl.(*ast.FuncDecl)
-				if !ok || promises(fn.Doc.Text()) {
+				if !ok || promises(fn.Doc.Text()) || takesPromise(fn) {
 					continue
 				}
 				ast.Inspect(fn, func(n ast.Node) bool {
@@ -51,6 +52,17 @@ func Promises(s *Source) (findings []Finding) {
 
 func promises(doc string) bool {
 	return slices.ContainsFunc(promiseWords, func(word string) bool { return strings.Contains(doc, word) })
+}
+
+func takesPromise(fn *ast.FuncDecl) bool {
+	for _, field := range fn.Type.Params.List {
+		for _, name := range field.Names {
+			if name.Name == "promise" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // syncs reports whether a call is one of the seam that makes something durable.
