@@ -5,7 +5,7 @@ import (
 )
 
 // restAfter is how long a log takes no append before the places of its recent
-// batches are forgotten.
+// batches are forgotten and its queues' memory is given back.
 const restAfter = time.Minute
 
 // Tick does what is due by the clock: retention, expiry of producers, the end
@@ -31,9 +31,19 @@ func (r *Replica) Tick(now Times, ready *Ready) {
 	if now.Mono >= r.nextRest {
 		r.nextRest = now.Mono.Add(restAfter)
 		if r.restNext == r.log.Next() {
-			r.log.Forget()
+			r.rest()
 		}
 		r.restNext = r.log.Next()
+	}
+}
+
+// rest gives memory back that only a busy log needs.
+func (r *Replica) rest() {
+	r.log.Forget()
+	for i := range r.waits {
+		if q := &r.waits[i].ring; q.Len() == 0 {
+			q.Reset()
+		}
 	}
 }
 

@@ -48,9 +48,14 @@ func (t *tail) find(offset int64) (tailEntry, bool) {
 	return *t.entries.At(i), true
 }
 
-// Forget gives up what is remembered of recent batches' places: for a log that
-// rests.
-func (l *Log) Forget() { l.tail = tail{} }
+// Forget gives up what is remembered of recent batches' places, and memory that
+// is kept for the next ones: for a log that rests.
+func (l *Log) Forget() {
+	l.tail = tail{}
+	if l.undo.Len() == 0 {
+		l.undo.Reset()
+	}
+}
 
 // StartOf is the place of the batch that holds offset, if it is remembered or
 // a segment begins there.
