@@ -1,7 +1,8 @@
 // Package dump writes the files of a Kafka log directory as text for people or
 // as JSON, one object a line: segments with their batches and records (decoded
 // where the topic is one of Kafka's own), the three indexes, producer and
-// metadata snapshots, and the small text files beside them.
+// metadata snapshots, and the small text files beside them; and what is
+// Moldau's own there: raft's log and votes, the journal and the marks.
 //
 // What is damaged is reported with its position, and the dump goes on behind
 // it where that is possible. The words of the text are those of Kafka's own

@@ -133,6 +133,9 @@ func (d *file) kind() func() error {
 	case ".kafka_cleanshutdown", "quorum-state":
 		return d.jsonFile
 	}
+	if strings.HasPrefix(d.name, "moldau.") {
+		return d.ownKind()
+	}
 	switch path.Ext(d.name) {
 	case ".log", ".checkpoint":
 		return d.segment

@@ -22,6 +22,11 @@ func fuzzNames() []string {
 	}
 }
 
+// ownNames are Moldau's own kinds, which begin with no file of Kafka's.
+func ownNames() []string {
+	return []string{"./moldau.raft.00000000000000000001", "./moldau.journal-0001", "./moldau.marks", "./moldau.stable", "./moldau.00000000000000000001-0000000001.meta"}
+}
+
 // FuzzFile dumps any bytes as any kind of file: it ends, without a panic, with
 // no error but damage, and as JSON every line is valid.
 func FuzzFile(f *testing.F) {
@@ -29,6 +34,10 @@ func FuzzFile(f *testing.F) {
 	for i, name := range names {
 		f.Add(byte(i), kafkaFile(f, name))
 	}
+	for i := range ownNames() {
+		f.Add(byte(len(names)+i), []byte("MOLDRAFT MOLM MOLJ MSTB moldau-snapshot 1 0\n{}"))
+	}
+	names = append(names, ownNames()...)
 	f.Fuzz(func(t *testing.T, kind byte, b []byte) {
 		name := names[int(kind)%len(names)]
 		dir, base, _ := strings.Cut(name, "/")

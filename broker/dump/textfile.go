@@ -103,10 +103,14 @@ func (d *file) jsonFile() error {
 	if err != nil {
 		return err
 	}
-	dec := json.NewDecoder(strings.NewReader(string(b)))
-	dec.UseNumber()
+	return d.jsonText(0, string(b))
+}
+
+// jsonText dumps the JSON object that begins at a position.
+func (d *file) jsonText(at int64, text string) error {
+	dec := json.NewDecoder(strings.NewReader(text))
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		d.corrupt(0, nil, "no JSON object: %v", err)
+		d.corrupt(at, nil, "no JSON object: %v", err)
 		return nil
 	}
 	var o object
@@ -119,7 +123,7 @@ func (d *file) jsonFile() error {
 			}
 		}
 		if err != nil {
-			d.corrupt(dec.InputOffset(), nil, "%v", err)
+			d.corrupt(at+dec.InputOffset(), nil, "%v", err)
 			break
 		}
 	}
