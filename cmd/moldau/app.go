@@ -68,7 +68,7 @@ func (a *app) rootCommand() *cobra.Command {
 	flags.StringVar(&a.format, "format", "table", "form of the output: table or json")
 	flags.DurationVar(&a.timeout, "timeout", 10*time.Second, "longest wait for an answer")
 	root.AddCommand(a.startCommand(), a.topicCommand(), a.produceCommand(), a.consumeCommand(),
-		a.groupCommand(), a.configCommand(), a.clusterCommand(), a.versionCommand())
+		a.groupCommand(), a.configCommand(), a.clusterCommand(), a.dumpCommand(), a.versionCommand())
 	return root
 }
 
