@@ -48,7 +48,6 @@ type FSM struct {
 	cfg       FSMConfig
 	codecs    *batch.Codecs
 	next      int64 // offset after the last record of the entries that counted
-	epoch     int32
 	timestamp int64 // of the last record, wall ms
 }
 
@@ -59,7 +58,7 @@ func NewFSM(cfg FSMConfig) (*FSM, error) {
 	if cfg.Holder == nil || cfg.OnApplied == nil || cfg.OnRestored == nil || cfg.OnFailure == nil {
 		return nil, errors.New("metadata state machine: holder or a callback is missing")
 	}
-	return &FSM{cfg: cfg, codecs: metarecord.NewCodecs(), epoch: -1}, nil
+	return &FSM{cfg: cfg, codecs: metarecord.NewCodecs()}, nil
 }
 
 // Apply applies one entry.
@@ -125,7 +124,7 @@ func (f *FSM) applyEntry(img *metaimage.Image, e Entry) (*metaimage.Image, error
 		return nil, err
 	}
 	f.next += int64(len(b.Records))
-	f.epoch, f.timestamp = b.Epoch, max(f.timestamp, b.Timestamp)
+	f.timestamp = max(f.timestamp, b.Timestamp)
 	return next, nil
 }
 
@@ -172,7 +171,7 @@ func (f *FSM) Restore(source io.ReadCloser) error {
 	if err != nil {
 		return err
 	}
-	f.next, f.epoch, f.timestamp = id.EndOffset, id.Epoch, timestamp
+	f.next, f.timestamp = id.EndOffset, timestamp
 	f.cfg.Holder.Publish(img)
 	f.cfg.OnRestored(id)
 	return nil
