@@ -79,7 +79,7 @@ func (m *Machine) checkCommit(r *kmsg.OffsetCommitRequest) (*group, kafka.ErrorC
 	g := m.groups[r.Group]
 	if g == nil {
 		switch {
-		case len(r.Group) > nameBytesMax:
+		case len(r.Group) > stringMax:
 			return nil, kafka.ErrInvalidGroupID
 		case r.Generation < 0:
 			return nil, kafka.ErrNone

@@ -95,6 +95,9 @@ func (w *world) command(line string) error {
 		if words[0] == "commit" || words[0] == "fetch" {
 			def = 9 // the last with names
 		}
+		if words[0] == "sync" && a["type"] == "" && a["proto"] == "" {
+			def = 4 // the last without protocol type and name
+		}
 		req.SetVersion(int16(a.num("v", def)))
 		w.send(a.str("client", "c"), req)
 		return nil

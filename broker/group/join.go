@@ -25,7 +25,7 @@ func (m *Machine) handleJoin(req *coord.Request, r *kmsg.JoinGroupRequest) {
 	}
 	g := m.groups[r.Group]
 	switch session := clockMs(r.SessionTimeoutMillis); {
-	case r.Group == "" || len(r.Group) > nameBytesMax:
+	case r.Group == "" || len(r.Group) > stringMax:
 		m.reply(req, joinError(r.MemberID, kafka.ErrInvalidGroupID))
 		return
 	case tooLong(r):
@@ -105,9 +105,9 @@ func (m *Machine) joinNew(g *group, req *coord.Request, r *kmsg.JoinGroupRequest
 	m.reply(req, joinError(id, kafka.ErrMemberIDRequired))
 }
 
-// nameBytesMax bounds the names that a client chooses: group, instance,
-// protocol type and protocol. The records of a group hold no string beyond
-// 32767 bytes, and a member id is such a name and 37 bytes.
+// nameBytesMax bounds the names that a client chooses beside the group's:
+// instance, protocol type and protocol. The records of a group hold no string
+// beyond 32767 bytes, and a member id is such a name and 37 bytes.
 const nameBytesMax = stringMax - 37
 
 // pendingMembersMax bounds the member ids of one group that were given out
@@ -141,7 +141,7 @@ func (m *Machine) joinKnown(g *group, req *coord.Request, r *kmsg.JoinGroupReque
 	if _, ok := g.pending[r.MemberID]; ok {
 		if r.InstanceID != nil {
 			// Ids are given out to dynamic members only.
-			m.reply(req, joinError(r.MemberID, kafka.ErrUnknownServerError))
+			m.reply(req, joinError("", kafka.ErrUnknownServerError))
 			return
 		}
 		m.addMember(g, r.MemberID, req, r)

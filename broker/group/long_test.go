@@ -15,7 +15,7 @@ func TestLongestNames(t *testing.T) {
 	cfg := testConfig()
 	cfg.MaxMessageBytes = messageBytesMin
 	w := newWorld(cfg)
-	long := strings.Repeat("n", nameBytesMax)
+	long := strings.Repeat("n", stringMax)
 	r := kmsg.NewPtrJoinGroupRequest()
 	r.Version, r.Group, r.InstanceID, r.ProtocolType = 9, long, nil, "p"
 	r.SessionTimeoutMillis, r.RebalanceTimeoutMillis = 10_000, 10_000
@@ -34,7 +34,7 @@ func TestLongestNames(t *testing.T) {
 	again.MemberID = id
 	w.send("c", &again)
 	s := kmsg.NewPtrSyncGroupRequest()
-	s.Version, s.Group, s.MemberID, s.Generation = 5, long, id, 1
+	s.Version, s.Group, s.MemberID, s.Generation = 4, long, id, 1
 	w.send("c", s)
 	if got := w.m().Counts().Groups[Stable]; got != 1 {
 		t.Fatalf("%d stable groups:\n%.200s", got, stateText(w.m()))

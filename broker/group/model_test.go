@@ -178,6 +178,7 @@ func (m *model) step(a *actor) {
 	case joined:
 		r := kmsg.NewPtrSyncGroupRequest()
 		r.Group, r.MemberID, r.InstanceID, r.Generation = m.groupID, a.id, a.instance, a.generation
+		r.ProtocolType, r.Protocol = ptr("consumer"), ptr("range")
 		if a.leads {
 			for p := range 8 {
 				i := (p + int(a.generation)) % len(a.members)

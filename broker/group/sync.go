@@ -10,12 +10,16 @@ import (
 )
 
 // handleSync is SyncGroup (key 14), versions 0 to 5: instance ids from 3
-// (KIP-345), protocol type and name from 5 (KIP-559).
+// (KIP-345), protocol type and name from 5, where both must be there (KIP-559).
 //
 // Members wait for the leader's assignment; all answers of a generation wait
 // until it is committed, or two coordinators could hand out one generation
 // twice.
 func (m *Machine) handleSync(req *coord.Request, r *kmsg.SyncGroupRequest) {
+	if r.Version >= 5 && (r.ProtocolType == nil || r.Protocol == nil) {
+		m.reply(req, syncError(kafka.ErrInconsistentGroupProtocol))
+		return
+	}
 	if r.Group == "" {
 		m.reply(req, syncError(kafka.ErrInvalidGroupID))
 		return
