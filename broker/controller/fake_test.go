@@ -59,8 +59,10 @@ func (table) ValidateTopicSet(s TopicSettings) error {
 	return nil
 }
 
-func (t table) ValidateBroker(name, value string, all bool) error { return t.ValidateTopic(name, value) }
-func (table) ValidateBrokerChange(name string, all bool) error    { return nil }
+func (t table) ValidateBroker(name, value string, all bool) error {
+	return t.ValidateTopic(name, value)
+}
+func (table) ValidateBrokerChange(name string, all bool) error { return nil }
 
 func (table) Merge(typ metaimage.ResourceType, name string, current *string, op kmsg.IncrementalAlterConfigOp, operand string) (string, error) {
 	if name != "cleanup.policy" {
