@@ -6,10 +6,10 @@ import (
 )
 
 // Modules returns, sorted, the modules that the packages of a pattern are made
-// of, this repository's own left out.
+// of on Linux, this repository's own left out.
 func Modules(dir string, patterns ...string) ([]string, error) {
 	args := append([]string{"list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}"}, patterns...)
-	out, err := goCommand(dir, args...)
+	out, err := goCommand(dir, []string{"GOOS=linux", "GOARCH=amd64"}, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -1,11 +1,11 @@
 package lint_test
 
 import (
-	"errors"
 	"flag"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -27,7 +27,7 @@ var source = sync.OnceValues(func() (*lint.Source, error) {
 // modules are the directories of the modules that are there.
 func modules() []string {
 	dirs := []string{root}
-	for _, name := range []string{"cmd", "tests", "bench", "tools"} {
+	for _, name := range []string{"cmd", "tests", "bench"} {
 		if _, err := os.Stat(filepath.Join(root, name, "go.mod")); err == nil {
 			dirs = append(dirs, filepath.Join(root, name))
 		}
@@ -85,40 +85,47 @@ func TestDocs(t *testing.T) {
 
 // TestModules compares the modules that the program, and the broker for who
 // embeds it, are made of with a golden, so that a new one is seen in review.
-// docs/dependencies.md gives the reason of each.
+// docs/dependencies.md gives the reason of each, and of no others.
 func TestModules(t *testing.T) {
-	reasons, err := os.ReadFile(filepath.Join(root, "docs", "dependencies.md"))
+	data, err := os.ReadFile(filepath.Join(root, "docs", "dependencies.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for golden, at := range map[string]struct{ dir, pattern string }{
-		"moldau.txt": {filepath.Join(root, "cmd"), "./moldau"},
-		"broker.txt": {root, "./broker/..."},
-	} {
-		if _, err := os.Stat(filepath.Join(at.dir, "go.mod")); errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		modules, err := lint.Modules(at.dir, at.pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, name := strings.Join(modules, "\n")+"\n", filepath.Join("testdata", "deps", golden)
-		if *rewrite {
-			if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got != string(want) {
-			t.Errorf("%s is made of\n%sand was of\n%sif that is meant: go test ./internal/lint -run TestModules -rewrite", at.pattern, got, want)
-		}
-		for _, module := range modules {
-			if !strings.Contains(string(reasons), "`"+module+"`") {
-				t.Errorf("docs/dependencies.md has no reason for %s", module)
-			}
+	reasons, _, _ := strings.Cut(string(data), "## In tests")
+	broker := mustBeMadeOf(t, "broker.txt", root, "./broker/...")
+	program := mustBeMadeOf(t, "moldau.txt", filepath.Join(root, "cmd"), "./moldau")
+	used := append(broker, program...)
+	for _, module := range used {
+		if !strings.Contains(reasons, "| `"+module+"` |") {
+			t.Errorf("docs/dependencies.md has no reason for %s", module)
 		}
 	}
+	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(reasons, -1) {
+		if !slices.Contains(used, row[1]) {
+			t.Errorf("docs/dependencies.md has a reason for %s, which nothing uses", row[1])
+		}
+	}
+}
+
+// mustBeMadeOf compares the modules of a pattern with a golden.
+func mustBeMadeOf(t *testing.T, golden, dir, pattern string) []string {
+	t.Helper()
+	modules, err := lint.Modules(dir, pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, name := strings.Join(modules, "\n")+"\n", filepath.Join("testdata", "deps", golden)
+	if *rewrite {
+		if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s is made of\n%sand was of\n%sif that is meant: go test ./internal/lint -run TestModules -rewrite", pattern, got, want)
+	}
+	return modules
 }

@@ -123,7 +123,7 @@ func list(dir string) ([]listed, error) {
 			args = append(args, way.pkg)
 		}
 	}
-	out, err := goCommand(dir, args...)
+	out, err := goCommand(dir, nil, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -139,11 +139,12 @@ func list(dir string) ([]listed, error) {
 	}
 }
 
-// goCommand runs the go command in dir. What packages that do not compile make
-// it say is not an error here.
-func goCommand(dir string, args ...string) ([]byte, error) {
+// goCommand runs the go command in dir, with more environment. What packages
+// that do not compile make it say is not an error here.
+func goCommand(dir string, env []string, args ...string) ([]byte, error) {
 	cmd := exec.Command("go", args...)
 	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), env...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
