@@ -36,6 +36,7 @@ type Dir struct {
 	closing    bool
 	brokerPrev int64 // broker epoch of the clean stop before, -1
 
+	orderLists    sync.Pool // of *[]Order, between Submit and the append lane
 	boxList       atomic.Pointer[[]*outbox]
 	err           atomic.Pointer[error]
 	offline       chan struct{}
@@ -151,14 +152,22 @@ func EmptyState(nowWall int64) seglog.State {
 	}
 }
 
-// Submit hands the orders of one shard's turn to the append lane and owns the
-// slice from then on. It never waits for the disk: the number of orders is not
-// bounded here, the bytes that they carry are bounded by the request memory
-// budget that their buffers are charged to. Orders of one partition come from
-// one goroutine at a time. After Offline or Close every order is answered Failed.
+// Submit hands the orders of one shard's turn to the append lane; it copies
+// the slice. It never waits for the disk: the number of orders is not bounded
+// here, the bytes that they carry are bounded by the request memory budget that
+// their buffers are charged to. Orders of one partition come from one goroutine
+// at a time. After Offline or Close every order is answered Failed.
 func (d *Dir) Submit(orders []Order) {
 	yield.Point()
-	if len(orders) == 0 || d.lane.in.Offer(laneMsg{orders: orders}) {
+	if len(orders) == 0 {
+		return
+	}
+	list, _ := d.orderLists.Get().(*[]Order)
+	if list == nil {
+		list = new([]Order)
+	}
+	*list = append((*list)[:0], orders...)
+	if d.lane.in.Offer(laneMsg{orders: list}) {
 		return
 	}
 	for i := range orders {

@@ -13,7 +13,7 @@ import (
 // laneMsg is what the append lane receives: the orders of a shard's turn, or a
 // call that runs between turns, when every order before it is carried out.
 type laneMsg struct {
-	orders []Order
+	orders *[]Order // from Dir.orderLists
 	call   func(*lane)
 }
 
@@ -50,8 +50,12 @@ func (l *lane) loop() {
 func (l *lane) turn(msgs []laneMsg) {
 	l.d.counters.turns.Add(1)
 	for i := range msgs {
-		for _, o := range msgs[i].orders {
-			l.queue(o.P, o.Op)
+		if list := msgs[i].orders; list != nil {
+			for k := range *list {
+				l.queue((*list)[k].P, &(*list)[k].Op)
+			}
+			clear(*list)
+			l.d.orderLists.Put(list)
 		}
 		if msgs[i].call != nil {
 			l.calls = append(l.calls, msgs[i].call)
@@ -65,8 +69,8 @@ func (l *lane) turn(msgs []laneMsg) {
 	l.calls = l.calls[:0]
 }
 
-func (l *lane) queue(p *Partition, op seglog.Op) {
-	p.lane.queue = append(p.lane.queue, op)
+func (l *lane) queue(p *Partition, op *seglog.Op) {
+	p.lane.queue = append(p.lane.queue, *op)
 	if !p.lane.touched {
 		p.lane.touched = true
 		l.touched = append(l.touched, p)
