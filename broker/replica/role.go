@@ -21,7 +21,7 @@ func (r *Replica) Apply(now Times, role Role, ready *Ready) {
 		r.role.MinISR = r.cfg.MinISR
 	}
 	switch r.leading = role.Leader == r.cfg.NodeID; {
-	case r.leading && newEpoch:
+	case r.leading && (newEpoch || !led):
 		r.lead(now, ready)
 	case led && !r.leading:
 		r.failAll(kafka.ErrNotLeaderOrFollower, "the leader changed while the request waited", ready)
