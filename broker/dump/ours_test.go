@@ -3,6 +3,7 @@ package dump
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -119,10 +120,38 @@ func TestJournalAndMarks(t *testing.T) {
 		t.Fatal(err)
 	}
 	sink := make(done, 4*partitions)
-	var orders []logdir.Order
 	for i, p := range parts {
 		p.Bind(sink, uint64(i))
-		b := batch.NewBuilder(batch.BuilderOptions{LeaderEpoch: 3})
+	}
+	// The first turns may sync the segments, while the journal's first block is made.
+	rounds := int64(0)
+	var out string
+	for !strings.Contains(out, "append partition: ") {
+		if rounds == 10000 {
+			t.Fatal("nothing was written to the journal")
+		}
+		appendRound(t, dir, parts, sink, rounds)
+		rounds++
+		if _, err := fsys.Stat("data/moldau.journal-0001"); err == nil {
+			out = dumpOurs(t, fsys, "data", "moldau.journal-0001")
+		}
+	}
+	contains(t, out, "commit position: 0 version: 1 generation: ", "append partition: AQAAAAAAAAAAAAAAAAAAAA-8 segment: 0 position: ",
+		fmt.Sprintf("firstOffset: %d lastOffset: %[1]d size: ", rounds-1), fmt.Sprintf("baseOffset: %d lastOffset: %[1]d count: 1", rounds-1), "end position: 4096 version: 1")
+	if err := dir.Close(true, 1); err != nil {
+		t.Fatal(err)
+	}
+	out = dumpOurs(t, fsys, "data", "moldau.marks")
+	contains(t, out, "version: 1 floor: ", fmt.Sprintf("partition: 8 syncedThrough: %d logStart: 0", rounds),
+		fmt.Sprintf("resume: {end: %d, segments: [{base: 0, size: ", rounds), "epochs: [{epoch: 3, startOffset: 0}]")
+}
+
+// appendRound appends the record at offset to every partition and waits until all are durable.
+func appendRound(t *testing.T, dir *logdir.Dir, parts []*logdir.Partition, sink done, offset int64) {
+	t.Helper()
+	orders := make([]logdir.Order, len(parts))
+	for i, p := range parts {
+		b := batch.NewBuilder(batch.BuilderOptions{BaseOffset: offset, LeaderEpoch: 3})
 		if err := b.Append(batch.NewRecord{Timestamp: 1700000000000, Value: []byte("v")}); err != nil {
 			t.Fatal(err)
 		}
@@ -130,25 +159,19 @@ func TestJournalAndMarks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		orders = append(orders, logdir.Order{P: p, Op: seglog.Op{Kind: seglog.OpAppend, Append: seglog.Append{LeaderEpoch: 3, Data: buffer.Own(bytes)}}})
+		orders[i] = logdir.Order{P: p, Op: seglog.Op{Kind: seglog.OpAppend, Append: seglog.Append{
+			Position: offset * int64(len(bytes)), FirstOffset: offset, LastOffset: offset, LeaderEpoch: 3, Data: buffer.Own(bytes),
+		}}}
 	}
 	dir.Submit(orders)
-	for durable := 0; durable < partitions; {
-		switch d := <-sink; d.Kind {
-		case seglog.Durable:
-			durable++
-		case seglog.Failed:
+	for durable := 0; durable < len(parts); {
+		switch d := <-sink; {
+		case d.Kind == seglog.Failed:
 			t.Fatal(d.Err)
+		case d.Kind == seglog.Durable && d.UpTo > offset:
+			durable++
 		}
 	}
-	out := dumpOurs(t, fsys, "data", "moldau.journal-")
-	contains(t, out, "commit position: 0 version: 1 generation: ", "append partition: AQAAAAAAAAAAAAAAAAAAAA-8 segment: 0 position: 0 firstOffset: 0 lastOffset: 0 size: ",
-		"baseOffset: 0 lastOffset: 0 count: 1", "end position: 4096 version: 1")
-	if err := dir.Close(true, 1); err != nil {
-		t.Fatal(err)
-	}
-	out = dumpOurs(t, fsys, "data", "moldau.marks")
-	contains(t, out, "version: 1 floor: ", "mark topicId: AQAAAAAAAAAAAAAAAAAAAA partition: 8 syncedThrough: 1 logStart: 0", "resume: {end: 1, segments: [{base: 0, size: 69,", "epochs: [{epoch: 3, startOffset: 0}]")
 }
 
 // Damage in our own files is reported, and what stands before it is shown.
