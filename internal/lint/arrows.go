@@ -16,8 +16,9 @@ var layers = [...][]string{
 	{"cmd", "tests", "bench", "tools", "internal/lint"},
 	{"sim"},
 	{"broker"}, // the assembly: the package itself, not what lies below it
+	{"broker/quorum/quorumtest"},
 	{"broker/api", "broker/quorum", "broker/uplink"},
-	{"broker/server", "broker/observe", "broker/metrics"},
+	{"broker/server", "broker/observe"},
 	{"broker/dump"},
 	{"broker/shard"},
 	{"broker/seglog/logdir", "broker/raftmeta", "broker/identity", "broker/metaimage/published"},
@@ -54,7 +55,7 @@ var (
 	machines  = []string{"broker/replica", "broker/controller", "broker/coord", "broker/group"}
 	pureRooms = []string{"broker/batch", "broker/seglog", "broker/metarecord", "broker/metaimage", "broker/replica", "broker/controller", "broker/coord", "broker/group"}
 	realEdges = []string{"disk/osfs", "net/tcp", "clock/sysclock"}
-	doubles   = []string{"disk/memfs", "disk/faultfs", "clock/manual", "disk/vfs/vfstest", "net/transport/transporttest", "clock/clocktest"}
+	doubles   = []string{"disk/memfs", "disk/faultfs", "clock/manual", "disk/vfs/vfstest", "net/transport/transporttest", "clock/clocktest", "broker/quorum/quorumtest"}
 )
 
 // forbiddenArrows point down, and are wrong all the same. Those that point up
