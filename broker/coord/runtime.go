@@ -42,7 +42,8 @@ type Log interface {
 	// Append appends records as one batch and returns the offset of the last
 	// of them. It never waits, and takes nothing on an error: not the leader
 	// any more, too large (ErrTooLarge), no space. records and the bytes under
-	// them are not kept.
+	// them are not kept. Of the Runtime it may call Committed and Fail; what
+	// they would answer comes with the call that appends.
 	Append(t Times, records []Record) (last int64, err error)
 }
 
@@ -75,6 +76,8 @@ type Runtime struct {
 	requests      map[Token]Request // not answered yet
 	waiting       []waiting         // by after, then by decision
 	waitingFrom   int               // the first of waiting that is still there
+	appending     bool              // Log.Append runs, and may call back
+	failure       error             // that came while appending
 	ready         []Reply           // the result of the call that runs
 }
 
@@ -108,6 +111,7 @@ func (r *Runtime) Waiting() int { return len(r.requests) }
 // Begin starts to load, as the new leader or after a failure; the log begins
 // at start. A machine that is there is dropped first.
 func (r *Runtime) Begin(start int64) []Reply {
+	invariant.Check(!r.appending, "begin from within an append")
 	r.ready = r.ready[:0]
 	r.drop(kafka.ErrNotCoordinator)
 	r.machine = r.cfg.New()
@@ -203,11 +207,21 @@ func (r *Runtime) Deadline() (at clock.Mono, ok bool) {
 // Committed says that the high watermark is now hw: every record below it is
 // committed.
 func (r *Runtime) Committed(hw int64) []Reply {
-	r.ready = r.ready[:0]
 	if r.state != Active || hw <= r.highWatermark {
 		return nil
 	}
 	r.highWatermark = hw
+	if r.appending {
+		return nil
+	}
+	r.ready = r.ready[:0]
+	r.release()
+	return r.ready
+}
+
+// release lets go the replies that the high watermark has passed.
+func (r *Runtime) release() {
+	hw := r.highWatermark
 	for r.waitingFrom < len(r.waiting) && r.waiting[r.waitingFrom].after <= hw {
 		w := &r.waiting[r.waitingFrom]
 		r.answer(w.reply)
@@ -222,13 +236,16 @@ func (r *Runtime) Committed(hw int64) []Reply {
 		clear(r.waiting[n:])
 		r.waiting, r.waitingFrom = r.waiting[:n], 0
 	}
-	return r.ready
 }
 
 // Fail says that an append which was taken will never be committed (a failed
 // write), or that loading failed. The machine is dropped; its requests get
 // COORDINATOR_NOT_AVAILABLE. Begin loads anew.
 func (r *Runtime) Fail(err error) []Reply {
+	if r.appending {
+		r.failure = err
+		return nil
+	}
 	r.ready = r.ready[:0]
 	r.fail(err)
 	return r.ready
@@ -237,6 +254,7 @@ func (r *Runtime) Fail(err error) []Reply {
 // Unload says that this broker leads the partition no more. The machine is
 // dropped; its requests get NOT_COORDINATOR.
 func (r *Runtime) Unload() []Reply {
+	invariant.Check(!r.appending, "unload from within an append")
 	r.ready = r.ready[:0]
 	r.drop(kafka.ErrNotCoordinator)
 	r.state, r.err = Idle, nil
@@ -252,13 +270,10 @@ func (r *Runtime) take(t Times, out Outcome) {
 		r.answer(reply)
 	}
 	if len(out.Records) > 0 {
-		last, err := r.cfg.Log.Append(t, out.Records)
-		if err != nil {
+		if err := r.appendRecords(t, out.Records); err != nil {
 			r.fail(fmt.Errorf("append %d coordinator records at offset %d: %w", len(out.Records), r.end, err))
 			return
 		}
-		invariant.Check(last >= r.end, "appended up to %d, below the end %d", last, r.end)
-		r.end = last + 1
 	}
 	if len(out.Records) == 0 && (!out.Barrier || r.end <= r.highWatermark) {
 		for _, reply := range out.Replies {
@@ -269,6 +284,21 @@ func (r *Runtime) take(t Times, out Outcome) {
 	for _, reply := range out.Replies {
 		r.waiting = append(r.waiting, waiting{after: r.end, reply: reply})
 	}
+	r.release()
+}
+
+// appendRecords gives records to the log.
+func (r *Runtime) appendRecords(t Times, records []Record) error {
+	r.appending = true
+	last, err := r.cfg.Log.Append(t, records)
+	r.appending = false
+	if err = errors.Join(err, r.failure); err != nil {
+		r.failure = nil
+		return err
+	}
+	invariant.Check(last >= r.end, "appended up to %d, below the end %d", last, r.end)
+	r.end = last + 1
+	return nil
 }
 
 // answer lets a reply leave.

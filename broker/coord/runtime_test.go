@@ -52,8 +52,9 @@ func (s *scripted) Refuse(req kmsg.Request, code kafka.ErrorCode) kmsg.Response 
 
 // countingLog appends records by counting them.
 type countingLog struct {
-	end    int64
-	refuse error
+	end      int64
+	refuse   error
+	callBack func() // from within Append
 }
 
 func (l *countingLog) Append(_ Times, records []Record) (int64, error) {
@@ -61,6 +62,9 @@ func (l *countingLog) Append(_ Times, records []Record) (int64, error) {
 		return 0, l.refuse
 	}
 	l.end += int64(len(records))
+	if l.callBack != nil {
+		l.callBack()
+	}
 	return l.end - 1, nil
 }
 
@@ -194,6 +198,26 @@ func TestFailedAppend(t *testing.T) {
 	}
 	if _, ok := f.rt.Deadline(); ok {
 		t.Fatal("a failed coordinator has a deadline")
+	}
+}
+
+// TestCallsFromAppend: the log may learn at once that the records are
+// committed, or that they never will be.
+func TestCallsFromAppend(t *testing.T) {
+	f := newFixture().active()
+	f.handle(1, Outcome{Records: records(1), Replies: []Reply{{1, answer()}}})
+	f.log.callBack = func() { f.rt.Committed(f.log.end) }
+	got := f.handle(2, Outcome{Immediate: []Reply{{2, answer()}}, Records: records(1)})
+	if len(got) != 2 || got[0].Token != 2 || got[1].Token != 1 {
+		t.Fatalf("%v", got)
+	}
+	if got := f.handle(3, Outcome{Records: records(2), Replies: []Reply{{3, answer()}}}); len(got) != 1 {
+		t.Fatalf("%v", got)
+	}
+	f.log.callBack = func() { f.rt.Fail(errors.New("disk")) }
+	got = f.handle(4, Outcome{Records: records(1), Replies: []Reply{{4, answer()}}})
+	if len(got) != 1 || code(got[0]) != kafka.ErrCoordinatorNotAvailable || f.rt.State() != Failed {
+		t.Fatalf("%v in %s: %v", got, f.rt.State(), f.rt.Err())
 	}
 }
 

@@ -60,6 +60,8 @@
 //   - LeaveGroup for an unknown group is an error per member from version 3,
 //     on top before. Heartbeat, SyncGroup and a JoinGroup with a member id say
 //     UNKNOWN_MEMBER_ID.
+//   - SyncGroup from version 5 wants protocol type and name before anything
+//     else, else INCONSISTENT_GROUP_PROTOCOL.
 //   - DescribeGroups of an unknown group is Dead without an error before
 //     version 6. Metadata and protocol are shown of stable groups only.
 //   - A static leader that comes back at JoinGroup 8 or older is told of its
@@ -79,7 +81,8 @@
 //   - Ties between protocols go to the leader's preference.
 //   - DeleteGroups of more offsets than fit into one batch is done in several
 //     instead of failing.
-//   - Names that a record cannot hold are refused.
+//   - Names that a record cannot hold are refused, and so are first joins beyond
+//     a bound of unused member ids.
 //   - A failed append reloads all groups of the partition from the log.
 //   - The offsets of a topic whose name another topic has taken over are not
 //     shown as the new one's.

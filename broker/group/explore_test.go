@@ -92,7 +92,7 @@ func normal(fingerprint string) string {
 // there is no stuck state.
 func TestExplore(t *testing.T) {
 	for _, world := range []struct{ actors, static, depth int }{
-		{2, 0, 8}, {2, 1, 7}, {2, 2, 7}, {3, 0, 6}, {3, 1, 5},
+		{2, 0, 7}, {2, 1, 6}, {2, 2, 6}, {3, 0, 5}, {3, 1, 5},
 	} {
 		t.Run(fmt.Sprintf("actors=%d,static=%d", world.actors, world.static), func(t *testing.T) {
 			depth := world.depth + *deeper
