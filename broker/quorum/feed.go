@@ -48,14 +48,6 @@ func (f *feed) trim(end int64) {
 	}
 }
 
-// lastEpoch is the epoch of the last record, 0 if there is none.
-func (f *feed) lastEpoch() int32 {
-	if n := len(f.batches); n > 0 {
-		return f.batches[n-1].Epoch
-	}
-	return f.startEpoch
-}
-
 // endOfEpoch is the greatest epoch at or below epoch that the feed knows, and
 // where its records end.
 func (f *feed) endOfEpoch(epoch int32) (found int32, end int64) {
@@ -83,14 +75,22 @@ func (f *feed) check(offset int64, lastEpoch int32) (p position, epoch int32, en
 	if offset < f.start {
 		return positionTooOld, 0, 0
 	}
-	epoch, end = f.endOfEpoch(lastEpoch)
-	if epoch == lastEpoch && offset <= end {
+	if offset <= f.next && f.epochBefore(offset) == lastEpoch {
 		return positionValid, 0, 0
 	}
-	if end < f.start || epoch > lastEpoch {
+	if epoch, end = f.endOfEpoch(lastEpoch); epoch > lastEpoch {
 		return positionTooOld, 0, 0
 	}
 	return positionDiverges, epoch, min(end, offset)
+}
+
+// epochBefore is the epoch of the record before offset, which is in the feed
+// or at its start.
+func (f *feed) epochBefore(offset int64) int32 {
+	if offset <= f.start {
+		return f.startEpoch
+	}
+	return f.batches[f.find(offset-1)].Epoch
 }
 
 // size is how many bytes lie at offset and behind, counted up to limit.

@@ -1,8 +1,6 @@
 package raftmeta
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // DeleteRange deletes the entries from low to high, both included, which lie
 // at one end of the log. Entries deleted from the front leave the file with
@@ -92,5 +90,5 @@ func (s *LogStore) dropSegment(i int) error {
 	if err := seg.file.Close(); err != nil {
 		return fmt.Errorf("close segment of raft log: %w", err)
 	}
-	return s.unlink(seg.file.Name())
+	return s.unlink(s.dir + "/" + segmentName(seg.first))
 }

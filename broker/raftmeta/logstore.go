@@ -242,7 +242,7 @@ func (s *LogStore) writeDurably(seg *segment, b []byte, at int64) error {
 	if _, err := seg.file.WriteAt(b, at); err != nil {
 		err = fmt.Errorf("write raft log: %w", err)
 		if at == 0 {
-			err = errors.Join(err, seg.file.Close(), s.fsys.Remove(seg.file.Name()))
+			err = errors.Join(err, seg.file.Close(), s.fsys.Remove(s.dir+"/"+segmentName(seg.first)))
 		} else if cutErr := seg.cut(at); cutErr != nil {
 			return s.fail(errors.Join(err, cutErr))
 		}
