@@ -8,8 +8,9 @@ func fits(records []metarecord.Record) bool {
 		return false
 	}
 	size := 0
+	var sizer metarecord.Sizer
 	for _, r := range records {
-		if size += metarecord.SizeOf(r); size > metarecord.BatchBytesMax {
+		if size += sizer.SizeOf(r); size > metarecord.BatchBytesMax {
 			return false
 		}
 	}

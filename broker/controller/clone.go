@@ -13,6 +13,7 @@ import (
 func (m *Machine) Clone() *Machine {
 	c := *m
 	c.sessions.list = slices.Clone(m.sessions.list)
+	c.policies, c.policyImage = nil, nil
 	return &c
 }
 

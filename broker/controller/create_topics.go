@@ -35,7 +35,7 @@ func (m *Machine) createTopics(req *kmsg.CreateTopicsRequest) ([]metarecord.Reco
 	for i := range req.Topics {
 		counts[req.Topics[i].Topic]++
 	}
-	c := &creation{x: m.newTurn(), taken: make(map[string]string), placer: newPlacer(m.img, &m.rng)}
+	c := &creation{x: m.newTurn(), taken: make(map[string]string), ids: make(map[kafka.UUID]bool), placer: newPlacer(m.img, &m.rng)}
 	if m.tooManyPartitions(req) {
 		return nil, ErrorReply(req, kafka.ErrPolicyViolation, "Excessively large number of partitions per request.")
 	}
@@ -87,6 +87,7 @@ func (m *Machine) tooManyPartitions(req *kmsg.CreateTopicsRequest) bool {
 type creation struct {
 	x      *turn
 	taken  map[string]string // metric names of the topics made before, to their names
+	ids    map[kafka.UUID]bool
 	placer *placer
 }
 
@@ -108,7 +109,7 @@ func (c *creation) create(asked *kmsg.CreateTopicsRequestTopic, res *kmsg.Create
 	if err := c.x.m.cfg.Configs.ValidateTopicSet(layers); err != nil {
 		return refusalOf(err)
 	}
-	topic := &metarecord.Topic{Name: asked.Topic, TopicID: kafka.NewUUID(c.x.m.cfg.Entropy)}
+	topic := &metarecord.Topic{Name: asked.Topic, TopicID: c.newID()}
 	records := []metarecord.Record{topic}
 	for _, s := range explicit {
 		records = append(records, topicConfig(asked.Topic, s, false))
@@ -142,6 +143,17 @@ func (c *creation) create(asked *kmsg.CreateTopicsRequestTopic, res *kmsg.Create
 		res.Configs = append(res.Configs, rc)
 	}
 	return nil
+}
+
+// newID draws an id that no topic has, whatever the entropy is worth.
+func (c *creation) newID() kafka.UUID {
+	for {
+		id := kafka.NewUUID(c.x.m.cfg.Entropy)
+		if c.x.img.Topic(id) == nil && !c.ids[id] {
+			c.ids[id] = true
+			return id
+		}
+	}
 }
 
 func (c *creation) checkName(name string) *refusal {

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"reflect"
@@ -14,12 +15,15 @@ import (
 )
 
 // counter is entropy that counts, so that ids in goldens are stable.
-type counter struct{ n byte }
+type counter struct{ n uint64 }
 
 func (c *counter) Read(p []byte) {
 	for i := range p {
 		c.n++
-		p[i] = c.n
+		p[i] = byte(c.n)
+	}
+	if c.n > 255 && len(p) >= 16 { // the single bytes begin to repeat
+		binary.BigEndian.PutUint64(p[8:], c.n)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/metaimage"
 	"github.com/moldau/moldau/broker/metarecord"
 	"github.com/moldau/moldau/clock"
@@ -39,6 +40,10 @@ type Machine struct {
 	// tickDue is when the last Tick wanted the next one.
 	tickDue       clock.Mono
 	nextRebalance clock.Mono
+	// policies are what the configs of policyImage resolve to, by topic, as far
+	// as was asked; at most one for each topic, since a deletion writes configs.
+	policies    map[kafka.UUID]policy
+	policyImage *metaimage.Image
 }
 
 // New makes a machine without office. cfg must be valid (Config.Validate).

@@ -29,12 +29,14 @@ type turn struct {
 	hasChanged  bool
 	// newEnds are the ends that a registration under way brings.
 	newEnds []metarecord.PartitionEnd
-
-	policies map[kafka.UUID]policy // cache
 }
 
 func (m *Machine) newTurn() *turn {
-	return &turn{m: m, img: m.img, policies: make(map[kafka.UUID]policy)}
+	if m.policyImage == nil || !m.img.SameConfigs(m.policyImage) {
+		m.policies = make(map[kafka.UUID]policy)
+	}
+	m.policyImage = m.img
+	return &turn{m: m, img: m.img}
 }
 
 // setLive says that the decision makes the broker live, or not.
@@ -71,11 +73,11 @@ func comparePartitions(a, b metarecord.PartitionEnd) int {
 
 // policyOf resolves the settings of a partition's topic.
 func (x *turn) policyOf(t *metaimage.Topic, p *metaimage.Partition) policy {
-	pol, ok := x.policies[t.ID]
+	pol, ok := x.m.policies[t.ID]
 	if !ok {
 		r := x.m.cfg.Configs.TopicPolicy(topicSettings(x.img, t.Name))
 		pol = policy{minInsync: r.MinInsync, unclean: r.Unclean, durability: r.Durability}
-		x.policies[t.ID] = pol
+		x.m.policies[t.ID] = pol
 	}
 	if pol.minInsync == 0 {
 		pol.minInsync = majority(len(p.Replicas))

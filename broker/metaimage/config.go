@@ -61,5 +61,9 @@ func (m *Image) ConfigsOf(r Resource) iter.Seq2[string, ConfigValue] {
 	}
 }
 
+// SameConfigs reports, at once, that no config was written between the two
+// images, of which one was made from the other.
+func (m *Image) SameConfigs(o *Image) bool { return m.configs.Same(o.configs) }
+
 // Configs yields all dynamic configs by resource and name.
 func (m *Image) Configs() iter.Seq2[ConfigKey, ConfigValue] { return m.configs.All() }

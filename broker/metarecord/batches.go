@@ -62,9 +62,15 @@ func EncodeBatch(b Batch, metadataVersion int16) ([]byte, error) {
 }
 
 // SizeOf bounds from above what r takes in a batch, in bytes.
-func SizeOf(r Record) int {
-	version, _ := r.Type().VersionAt(anyLevel)
-	return len(Encode(nil, r, version)) + recordOverheadMax
+func SizeOf(r Record) int { return new(Sizer).SizeOf(r) }
+
+// Sizer is SizeOf for many records, with memory that it keeps between them.
+type Sizer struct{ buf []byte }
+
+// SizeOf bounds from above what r takes in a batch, in bytes.
+func (s *Sizer) SizeOf(r Record) int {
+	s.buf = Encode(s.buf[:0], r, r.Type().MaxVersion())
+	return len(s.buf) + recordOverheadMax
 }
 
 // DecodeBatch takes the first batch off bytes and checks its checksum. The
