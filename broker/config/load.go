@@ -86,6 +86,8 @@ func (l *loader) take(properties []Property) {
 			l.prefixed = append(l.prefixed, Property{Name: name, Value: text})
 		case foreign(name):
 			l.report.Ignored = append(l.report.Ignored, name)
+		case protective(name):
+			l.fail("unknown setting %q looks like one of protection, which must not be missed%s", name, didYouMean(name))
 		default:
 			l.report.Unknown = append(l.report.Unknown, name)
 			l.warn("%s", unknownWarning(name))
@@ -118,10 +120,26 @@ func unknownWarning(name string) string {
 	if other := counterpart(ScopeBroker, name); other != "" {
 		return fmt.Sprintf("setting %q has no effect here, %s", name, other)
 	}
+	return text + didYouMean(name)
+}
+
+func didYouMean(name string) string {
 	if near := suggest(ScopeBroker, name); near != "" {
-		return text + fmt.Sprintf(": did you mean %q?", near)
+		return fmt.Sprintf(": did you mean %q?", near)
 	}
-	return text
+	return ""
+}
+
+// protective reports unknown names that a slip of the pen can have made of a
+// setting of protection. They refuse the start instead of being warned of.
+func protective(name string) bool {
+	for _, prefix := range []string{"sasl.", "ssl.", "authorizer.", "security.", "super."} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	near := suggest(ScopeBroker, name)
+	return near != "" && table.byBroker[near].Support == Refused
 }
 
 // finish writes the one warning that names what is ignored.
