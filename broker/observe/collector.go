@@ -21,7 +21,12 @@ const (
 type collector struct {
 	mu     sync.Mutex // one snapshot at a time
 	source Source
+	descs  descs
 }
+
+// descs are the metrics' descriptions by name, which are costly to make. A
+// name always has the same labels.
+type descs map[string]*prometheus.Desc
 
 // Describe sends nothing: the metrics depend on the snapshot, which makes the
 // collector an unchecked one.
@@ -33,7 +38,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	defer c.mu.Unlock()
 	var s Snapshot
 	c.source.Snapshot(&s)
-	e := emitter{ch: ch}
+	e := emitter{ch: ch, descs: c.descs}
 	e.node(&s)
 	e.topics(&s)
 	e.network(&s)
@@ -44,12 +49,27 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 }
 
 // emitter sends metrics with constant values.
-type emitter struct{ ch chan<- prometheus.Metric }
+type emitter struct {
+	ch    chan<- prometheus.Metric
+	descs descs
+}
 
-// labels are name, value pairs.
+// desc finds or makes the description; labels are name, value pairs.
+func (e emitter) desc(name, help string, labels []string) *prometheus.Desc {
+	d := e.descs[name]
+	if d == nil {
+		var names []string
+		for i := 0; i+1 < len(labels); i += 2 {
+			names = append(names, labels[i])
+		}
+		d = prometheus.NewDesc(name, help, names, nil)
+		e.descs[name] = d
+	}
+	return d
+}
+
 func (e emitter) send(kind prometheus.ValueType, name, help string, v float64, labels ...string) {
-	names, values := pairs(labels)
-	e.ch <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, names, nil), kind, v, values...)
+	e.ch <- prometheus.MustNewConstMetric(e.desc(name, help, labels), kind, v, labelValues(labels)...)
 }
 
 func (e emitter) gauge(name, help string, v float64, labels ...string) {
@@ -61,15 +81,15 @@ func (e emitter) counter(name, help string, v uint64, labels ...string) {
 }
 
 func (e emitter) summary(name, help string, count uint64, sum float64, labels ...string) {
-	names, values := pairs(labels)
-	e.ch <- prometheus.MustNewConstSummary(prometheus.NewDesc(name, help, names, nil), count, sum, nil, values...)
+	e.ch <- prometheus.MustNewConstSummary(e.desc(name, help, labels), count, sum, nil, labelValues(labels)...)
 }
 
-func pairs(labels []string) (names, values []string) {
-	for i := 0; i+1 < len(labels); i += 2 {
-		names, values = append(names, labels[i]), append(values, strings.ToValidUTF8(labels[i+1], "?"))
+func labelValues(labels []string) []string {
+	values := make([]string, 0, len(labels)/2)
+	for i := 1; i < len(labels); i += 2 {
+		values = append(values, strings.ToValidUTF8(labels[i], "?"))
 	}
-	return names, values
+	return values
 }
 
 func truth(b bool) float64 {

@@ -44,7 +44,8 @@ func (c *Counter) Describe(chan<- *prometheus.Desc) {}
 func (c *Counter) Collect(ch chan<- prometheus.Metric) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	e := emitter{ch: ch, descs: descs{}}
 	for kind, n := range c.counts { //det:ok the registry sorts
-		emitter{ch}.counter("moldau_events_total", "Events by kind.", n, "kind", kind)
+		e.counter("moldau_events_total", "Events by kind.", n, "kind", kind)
 	}
 }

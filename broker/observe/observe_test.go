@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
 	"github.com/moldau/moldau/broker/event"
@@ -250,5 +251,19 @@ func TestDeadlines(t *testing.T) {
 func TestConfigIsChecked(t *testing.T) {
 	if _, err := New(Config{Source: &source{}}); err == nil {
 		t.Error("no listener was accepted")
+	}
+}
+
+func BenchmarkScrape(b *testing.B) {
+	s := &source{}
+	for i := range 2000 {
+		s.Partitions = append(s.Partitions, Partition{Topic: "t", Partition: int32(i), Leader: true})
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(&collector{source: s, descs: descs{}})
+	for b.Loop() {
+		if _, err := registry.Gather(); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -92,7 +92,7 @@ func (s *Server) Close() error {
 
 func handler(cfg *Config) http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(&collector{source: cfg.Source})
+	registry.MustRegister(&collector{source: cfg.Source, descs: descs{}})
 	if cfg.Events != nil {
 		registry.MustRegister(cfg.Events)
 	}
