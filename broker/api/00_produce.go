@@ -9,6 +9,7 @@ import (
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/metaimage"
 	"github.com/moldau/moldau/broker/replica"
+	"github.com/moldau/moldau/broker/seglog"
 	"github.com/moldau/moldau/broker/server"
 	"github.com/moldau/moldau/broker/shard"
 )
@@ -136,7 +137,7 @@ func (c *produceCall) part(req *server.Request, topic *metaimage.Topic, records 
 		p.code, p.message = kafka.ErrInvalidTxnState, "transactions are not served yet"
 		return
 	}
-	part := shard.ProducePart{Handle: hd, Batch: shard.LogBatch(info.Header), Index: len(c.parts) - 1}
+	part := shard.ProducePart{Handle: hd, Batch: seglog.BatchOf(&info.Header), Index: len(c.parts) - 1}
 	part.Batch.AppendTime = policy.TimestampType == batch.LogAppendTime
 	if info.Rewritten != nil {
 		part.Data = own(info.Rewritten)

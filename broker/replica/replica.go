@@ -115,6 +115,9 @@ func (r *Replica) alone() bool { return len(r.role.ISR) == 1 && r.role.ISR[0] ==
 // HighWatermark is one past the last committed offset.
 func (r *Replica) HighWatermark() int64 { return r.hw }
 
+// Next is the offset that the next append gets.
+func (r *Replica) Next() int64 { return r.log.Next() }
+
 // LogStart is the first offset that may be read.
 func (r *Replica) LogStart() int64 { return r.log.LogStart() }
 

@@ -23,6 +23,7 @@ type hostedCoordinator struct {
 
 	epoch     int32  // leader epoch under which it was begun, -1 when idle
 	load      uint64 // counts loads, so that a stale loader's chunks are dropped
+	encoder   coord.Encoder
 	calls     map[coord.Token]*Call
 	nextToken coord.Token
 	// appended are the tokens of appends that are not acked yet: their failure
@@ -72,7 +73,7 @@ func newHostedCoordinator(s *Shard, h *Handle, newMachine func() coord.Machine, 
 		calls: make(map[coord.Token]*Call), appended: make(map[uint64]struct{}),
 		maxBytes: func() int { return h.Settings().Policy.MaxMessageBytes },
 	}
-	rt, err := coord.NewRuntime(coord.Config{New: newMachine, Log: hc})
+	rt, err := coord.NewRuntime(coord.Config{New: newMachine, Log: hc, Events: s.events})
 	if err != nil {
 		return nil, fmt.Errorf("coordinator of %s-%d: %w", h.Topic, h.ID.Partition, err)
 	}
@@ -98,28 +99,19 @@ func (hc *hostedCoordinator) answer(replies []coord.Reply) {
 // Append implements coord.Log: one batch through the replica's own machine.
 func (hc *hostedCoordinator) Append(t coord.Times, records []coord.Record) (int64, error) {
 	s, h := hc.shard, hc.handle
-	b := batch.NewBuilder(batch.BuilderOptions{LeaderEpoch: hc.epoch})
-	for _, r := range records {
-		if err := b.Append(batch.NewRecord{Timestamp: t.Wall, Key: r.Key, Value: r.Value}); err != nil {
-			return 0, fmt.Errorf("%w: %w", coord.ErrTooLarge, err)
-		}
-	}
-	raw, err := b.Build(nil)
+	raw, err := hc.encoder.Encode(t, records, hc.maxBytes())
 	if err != nil {
 		return 0, err
-	}
-	if len(raw) > hc.maxBytes() {
-		return 0, fmt.Errorf("%w: %d bytes", coord.ErrTooLarge, len(raw))
 	}
 	header, err := batch.ParseHeader(raw)
 	if err != nil {
 		return 0, err
 	}
 	token := s.tokens.add(ref{})
-	next := h.machine.Status().Next
+	next := h.machine.Next()
 	hc.appended[token] = struct{}{}
 	h.machine.Produce(s.now, replica.Produce{
-		Batch: LogBatch(header), Data: buffer.Own(raw), Acks: replica.AcksAll, Token: token,
+		Batch: seglog.BatchOf(&header), Data: buffer.Own(raw), Acks: replica.AcksAll, Token: token,
 		LeaderEpoch: hc.epoch, Coordinator: true,
 	}, &s.ready)
 	for _, a := range s.ready.Acks {
@@ -193,15 +185,15 @@ func (hc *hostedCoordinator) begin(_ *Shard, h *Handle) {
 type loadChunk struct {
 	h       *Handle
 	load    uint64
-	records []loadedRecord
+	batches []loadedBatch
 	end     int64 // set on the last chunk: the offset it was read up to
 	last    bool
 	err     error
 }
 
-type loadedRecord struct {
-	coord.Record
-	offset int64
+type loadedBatch struct {
+	header batch.Header
+	body   []byte // decompressed records, in memory of their own
 }
 
 func (m *loadChunk) on(s *Shard) {
@@ -209,9 +201,9 @@ func (m *loadChunk) on(s *Shard) {
 	if m.h.closed || hc == nil || hc.load != m.load || hc.runtime.State() != coord.Loading {
 		return
 	}
-	for i := range m.records {
-		if err := hc.runtime.Replay(m.records[i].Record, m.records[i].offset); err != nil {
-			s.events.Emit(CoordinatorRecordSkipped{Topic: m.h.Topic, Partition: m.h.ID.Partition, Offset: m.records[i].offset, Err: err})
+	for i := range m.batches {
+		if m.err == nil {
+			m.err = hc.runtime.ReplayBatch(m.batches[i].header, m.batches[i].body)
 		}
 	}
 	switch {
@@ -254,15 +246,4 @@ func (t imageTopics) Partitions(name string) int {
 		return topic.NumPartitions()
 	}
 	return 0
-}
-
-// LogBatch is what a log has to know of a batch.
-func LogBatch(h batch.Header) seglog.Batch {
-	b := seglog.Batch{
-		BaseOffset: h.BaseOffset, LeaderEpoch: h.LeaderEpoch, LastOffsetDelta: h.LastOffsetDelta,
-		Size: int64(h.Size()), MaxTimestamp: h.MaxTimestamp,
-		ProducerID: h.ProducerID, ProducerEpoch: h.ProducerEpoch, BaseSequence: h.BaseSequence,
-		Transactional: h.IsTransactional(), Control: h.IsControl(),
-	}
-	return b
 }

@@ -6,26 +6,6 @@ import (
 	"github.com/moldau/moldau/broker/kafka"
 )
 
-// CoordinatorRecordSkipped reports a record of an internal topic that the
-// coordinator does not understand; the load goes on without it.
-type CoordinatorRecordSkipped struct {
-	Topic     string
-	Partition int32
-	Offset    int64
-	Err       error
-}
-
-// Kind names the event.
-func (CoordinatorRecordSkipped) Kind() string { return "coordinator-record-skipped" }
-
-// Level is Warn.
-func (CoordinatorRecordSkipped) Level() slog.Level { return slog.LevelWarn }
-
-// Attrs name the record.
-func (e CoordinatorRecordSkipped) Attrs() []slog.Attr {
-	return []slog.Attr{slog.String("topic", e.Topic), slog.Int("partition", int(e.Partition)), slog.Int64("offset", e.Offset), slog.Any("error", e.Err)}
-}
-
 // CoordinatorLoadFailed reports a coordinator that could not be loaded; it is
 // tried again.
 type CoordinatorLoadFailed struct {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/moldau/moldau/broker/batch"
-	"github.com/moldau/moldau/broker/coord"
 	"github.com/moldau/moldau/broker/seglog"
 	"github.com/moldau/moldau/clock"
 	"github.com/moldau/moldau/internal/inbox"
@@ -111,16 +110,15 @@ func (l *loader) load(j loadJob) {
 			return
 		}
 		at = next
-		if len(chunk) > 0 && !j.h.shard.in.Put(&loadChunk{h: j.h, load: j.load, records: chunk}) {
+		if len(chunk) > 0 && !j.h.shard.in.Put(&loadChunk{h: j.h, load: j.load, batches: chunk}) {
 			return
 		}
 	}
 	j.h.shard.in.Put(&loadChunk{h: j.h, load: j.load, last: true, end: at})
 }
 
-// readChunk reads whole batches from the offset at on and parses their
-// records, which alias memory of their own.
-func readChunk(j loadJob, codecs *batch.Codecs, buf []byte, at int64) ([]loadedRecord, int64, error) {
+// readChunk reads whole batches from the offset at on and decompresses them.
+func readChunk(j loadJob, codecs *batch.Codecs, buf []byte, at int64) ([]loadedBatch, int64, error) {
 	ext, err := j.h.part.Read(seglog.ReadPlan{
 		From: at, UpTo: j.upTo, MaxBytes: loadBytes, AtLeastOne: true,
 		Start: seglog.Unknown(), End: seglog.Unknown(),
@@ -133,39 +131,19 @@ func readChunk(j loadJob, codecs *batch.Codecs, buf []byte, at int64) ([]loadedR
 	if n, err := ext.File.ReadAt(raw, ext.Off); n < len(raw) {
 		return nil, at, fmt.Errorf("read %s: %w", ext.File.Name(), err)
 	}
-	var out []loadedRecord
+	var out []loadedBatch
 	for len(raw) > 0 {
 		h, b, rest, err := batch.Next(raw)
 		if err != nil {
 			return nil, at, fmt.Errorf("%s-%d at offset %d: %w", j.h.Topic, j.h.ID.Partition, at, err)
 		}
 		raw = rest
-		if out, err = appendRecords(out, codecs, h, b, at); err != nil {
+		body, err := codecs.Body(h, b)
+		if err != nil {
 			return nil, at, fmt.Errorf("%s-%d at offset %d: %w", j.h.Topic, j.h.ID.Partition, at, err)
 		}
+		out = append(out, loadedBatch{header: h, body: append([]byte(nil), body...)})
 		at = max(at, h.NextOffset())
 	}
 	return out, at, nil
-}
-
-// appendRecords appends copies of the batch's records from offset at on.
-func appendRecords(out []loadedRecord, codecs *batch.Codecs, h batch.Header, b []byte, at int64) ([]loadedRecord, error) {
-	if h.IsControl() {
-		return out, nil
-	}
-	body, err := codecs.Body(h, b)
-	if err != nil {
-		return out, err
-	}
-	own := append([]byte(nil), body...)
-	it := batch.Records(h, own)
-	for {
-		r, ok, err := it.Next()
-		if err != nil || !ok {
-			return out, err
-		}
-		if off := h.BaseOffset + int64(r.OffsetDelta); off >= at {
-			out = append(out, loadedRecord{Record: coord.Record{Key: r.Key, Value: r.Value}, offset: off})
-		}
-	}
 }
