@@ -2,6 +2,7 @@ package identity
 
 import (
 	"errors"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -218,4 +219,24 @@ func FuzzParseProperties(f *testing.F) {
 			t.Fatalf("%+v read back as %+v, %v", p, again, err)
 		}
 	})
+}
+
+// TestDirectorySurvives: after a first start a power loss takes no directory
+// away, also where somebody else had made it without a sync.
+func TestDirectorySurvives(t *testing.T) {
+	for seed := range uint64(50) {
+		fsys := memfs.New()
+		if err := fsys.MkdirAll(dirB); err != nil {
+			t.Fatal(err)
+		}
+		id, err := Open(config(fsys, 1), bootstrap(fsys))
+		if err != nil {
+			t.Fatal(err)
+		}
+		clone := fsys.CrashClone(rand.New(rand.NewPCG(seed, 1)))
+		again, err := Open(config(clone, 2), noBootstrap)
+		if err != nil || again.ClusterID != id.ClusterID || again.Directories[1] != id.Directories[1] {
+			t.Fatalf("seed %d: %+v, was %+v: %v", seed, again, id, err)
+		}
+	}
 }

@@ -207,6 +207,9 @@ func firstDirectoryID(cfg Config) (kafka.UUID, error) {
 
 // writeProperties makes a directory the node's, durably.
 func writeProperties(cfg Config, d *found, clusterID string, directory kafka.UUID) error {
+	if err := anchor(cfg.FS, d.path); err != nil {
+		return err
+	}
 	p := Properties{ClusterID: clusterID, NodeID: cfg.NodeID, DirectoryID: directory}
 	if err := vfs.ReplaceFile(cfg.FS, d.path, PropertiesName, p.Encode()); err != nil {
 		return fmt.Errorf("write %s/%s: %w", d.path, PropertiesName, err)

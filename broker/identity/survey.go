@@ -28,7 +28,7 @@ func survey(fsys vfs.FS, dir string) (f found) {
 	f.path = dir
 	infos, err := fsys.List(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err = makeDir(fsys, dir); err == nil {
+		if err = fsys.MkdirAll(dir); err == nil {
 			return f
 		}
 	}
@@ -61,23 +61,19 @@ func survey(fsys vfs.FS, dir string) (f found) {
 	return f
 }
 
-// makeDir makes a directory and the missing ones above it, durably.
-func makeDir(fsys vfs.FS, dir string) error {
-	var missing []string
-	for d := path.Clean(dir); ; d = path.Dir(d) {
-		if _, err := fsys.Stat(d); err == nil || d == path.Dir(d) {
-			break
+// anchor makes the name of a directory durable, and those above it, whoever
+// made them. A parent that may not be opened was not made by this node.
+func anchor(fsys vfs.FS, dir string) error {
+	for d := path.Clean(dir); d != path.Dir(d); d = path.Dir(d) {
+		// Promise: a log directory in which something is promised is there after a crash.
+		err := fsys.SyncDir(path.Dir(d))
+		if err == nil || errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported) {
+			continue
 		}
-		missing = append(missing, d)
-	}
-	if err := fsys.MkdirAll(dir); err != nil {
-		return err
-	}
-	for i := len(missing) - 1; i >= 0; i-- {
-		// Promise: a log directory in which something was promised is there after a crash.
-		if err := fsys.SyncDir(path.Dir(missing[i])); err != nil {
-			return err
+		if d != path.Clean(dir) {
+			return nil // a place that cannot be synced cannot have been made just now
 		}
+		return fmt.Errorf("sync directory above %s: %w", d, err)
 	}
 	return nil
 }

@@ -298,3 +298,26 @@ func TestConcurrentRequests(t *testing.T) {
 		}
 	}
 }
+
+// TestReplayed: after a kill, the channel tells when the image is whole again.
+func TestReplayed(t *testing.T) {
+	mem := newFS()
+	n := mustStart(t, mem, 1, nil)
+	<-n.q.Replayed() // an empty log is replayed at once
+	n.unfence(n.register())
+	n.create("a", 1)
+	want := n.holder.Load().Offset()
+	for range 20 {
+		if err := n.q.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		n = mustStart(t, mem, 2, nil)
+		<-n.q.Replayed()
+		if got := n.holder.Load(); got.Offset() < want || got.TopicByName("a") == nil {
+			t.Fatalf("image at %d, want %d", got.Offset(), want)
+		}
+	}
+	if err := n.q.Kill(); err != nil {
+		t.Fatal(err)
+	}
+}

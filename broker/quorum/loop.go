@@ -16,13 +16,14 @@ type loop struct {
 	machine *controller.Machine
 	timer   clock.Timer
 
-	office    *office // nil out of office
-	electing  bool    // elected, but the image lacks entries of earlier terms
-	handled   uint64  // raft's index up to which entries were looked at
-	feed      feed
-	backlog   []request // requests that wait for room in flight
-	parked    []parkedFetch
-	observers map[observerKey]observer
+	office      *office // nil out of office
+	electing    bool    // elected, but the image lacks entries of earlier terms
+	handled     uint64  // raft's index up to which entries were looked at
+	replayNoted bool    // Replayed was closed
+	feed        feed
+	backlog     []request // requests that wait for room in flight
+	parked      []parkedFetch
+	observers   map[observerKey]observer
 
 	snapshotting bool
 	snapshotNext clock.Mono // no snapshot before
@@ -48,6 +49,7 @@ func (l *loop) run() {
 	l.timer = l.cfg.Clock.NewTimer(l.cfg.Machine.HeartbeatInterval)
 	defer l.timer.Stop()
 	var buf []message
+	l.noteReplay()
 	for {
 		leading, changed := false, false
 		select {
@@ -93,6 +95,14 @@ func (l *loop) receive(m message) {
 		l.machine.Disconnected(l.times(), m.broker, m.epoch)
 	case stopping:
 		l.stop, l.stopTill = &m, l.cfg.Clock.Mono().Add(stopWaitMax)
+	}
+}
+
+// noteReplay tells who waits that the log of the start is in the image.
+func (l *loop) noteReplay() {
+	if !l.replayNoted && l.handled >= l.replayEnd {
+		l.replayNoted = true
+		close(l.replayed)
 	}
 }
 

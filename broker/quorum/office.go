@@ -167,6 +167,7 @@ func (l *loop) proposeBatch(records []record, level int16, wall int64) bool {
 // committed takes entries that are committed and in the published image.
 func (l *loop) committed(a applied) {
 	l.handled = max(l.handled, a.handled)
+	l.noteReplay()
 	for _, e := range a.entries {
 		invariant.Check(e.BaseOffset == l.feed.next, "committed entry at offset %d where %d is next", e.BaseOffset, l.feed.next)
 		l.feed.append(e)

@@ -26,6 +26,8 @@ type Quorum struct {
 	endErr  error
 	done    chan struct{} // closed when the loop has ended
 
+	replayed  chan struct{}  // closed when handled reaches replayEnd
+	replayEnd uint64         // raft's index of the last record entry at the start
 	snapshots sync.WaitGroup // the snapshot under way
 }
 
@@ -73,7 +75,8 @@ func New(cfg Config) (*Quorum, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, closing(cfg, err)
 	}
-	q := &Quorum{cfg: cfg, inbox: inbox.New[message](inboxLenMax), done: make(chan struct{})}
+	q := &Quorum{cfg: cfg, inbox: inbox.New[message](inboxLenMax), done: make(chan struct{}), replayed: make(chan struct{})}
+	q.replayEnd = cfg.Store.Log.LastCommand()
 	l := newLoop(q)
 	if err := q.startRaft(); err != nil {
 		return nil, closing(cfg, err)
@@ -173,6 +176,11 @@ func (q *Quorum) Dispatch(req kmsg.Request, reply func(kmsg.Response)) bool {
 	}
 	return true
 }
+
+// Replayed is closed once the published image contains every record that the
+// metadata log held when this node started. What a broker proves of its
+// directories, and what it deletes as stray, must rest on no older image.
+func (q *Quorum) Replayed() <-chan struct{} { return q.replayed }
 
 // unavailable answers a request when the role has ended.
 func unavailable(req kmsg.Request) kmsg.Response {
