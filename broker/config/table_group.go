@@ -149,7 +149,7 @@ func groupEntries() []Entry {
 			Doc: "Java class that stores descriptions of topologies."},
 		{Name: "offset.metadata.max.bytes", Type: Int, Scope: ScopeBroker, Default: value("4096"), Importance: High,
 			Doc: "Most bytes of metadata in one offset commit."},
-		{Name: "offsets.commit.timeout.ms", Type: Int, Scope: ScopeBroker, Default: value("5000"), Valid: atLeast{1}, Importance: High,
+		{Name: "offsets.commit.timeout.ms", Type: Int, Scope: ScopeBroker, Default: value("5000"), Valid: atLeast{1}, Importance: High, Support: Ignored,
 			Doc: "Time within which an offset commit must be replicated."},
 		{Name: "offsets.load.buffer.size", Type: Int, Scope: ScopeBroker, Default: value("5242880"), Valid: atLeast{1}, Importance: High, Support: Ignored,
 			Doc: "Bytes read at a time while a coordinator loads."},
