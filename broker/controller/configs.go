@@ -155,14 +155,18 @@ func (x *turn) checkResource(r metaimage.Resource) *refusal {
 		}
 		id, err := strconv.ParseInt(r.Name, 10, 32)
 		if err != nil || r.Name != itoa(int32(id)) {
-			return refusef(kafka.ErrInvalidRequest, "Invalid broker name '%s'.", r.Name)
+			return refusef(kafka.ErrInvalidRequest, "Node id must be an integer, but it is: %s", r.Name)
 		}
 		if x.img.Broker(int32(id)) == nil {
 			return refusef(kafka.ErrBrokerIDNotRegistered, "No broker with id %d found.", id)
 		}
 		return nil
 	}
-	return refusef(kafka.ErrInvalidRequest, "Configs of resource type %d are not supported yet.", r.Type)
+	switch r.Type {
+	case metaimage.ResourceClientMetrics, metaimage.ResourceGroup:
+		return refusef(kafka.ErrInvalidRequest, "Configs of resource type %d are not supported yet.", r.Type)
+	}
+	return refusef(kafka.ErrInvalidRequest, "Unknown resource type %d", r.Type)
 }
 
 // explicit are the settings of a resource that somebody set.
@@ -182,7 +186,7 @@ func (x *turn) checkChange(r metaimage.Resource, name string) error {
 		return x.m.cfg.Configs.ValidateTopicChange(name)
 	}
 	if name == configMinInsync && r.Name != "" {
-		return &ConfigError{kafka.ErrInvalidConfig, "min.insync.replicas cannot be set for one broker: it belongs to topics, or to all brokers."}
+		return &ConfigError{kafka.ErrInvalidConfig, "Broker-level min.insync.replicas cannot be altered while ELR is enabled."}
 	}
 	return x.m.cfg.Configs.ValidateBrokerChange(name, r.Name == "")
 }

@@ -50,7 +50,7 @@ func (m *Machine) createTopics(req *kmsg.CreateTopicsRequest) ([]metarecord.Reco
 			counts[asked.Topic] = 0
 			refused = refusef(kafka.ErrInvalidRequest, "Duplicate topic name.")
 		case asked.Topic == kafka.MetadataTopicName:
-			refused = refusef(kafka.ErrTopicAuthorizationFailed, "Creation of the metadata topic is prohibited.")
+			refused = refusef(kafka.ErrInvalidRequest, "Creation of internal topic %s is prohibited.", kafka.MetadataTopicName)
 		default:
 			refused = c.create(asked, &res)
 		}
@@ -226,7 +226,7 @@ func (x *turn) autoReplicas(p *placer, partitions, factor int) ([][]int32, *refu
 	case len(p.ring) == 0:
 		return nil, refusef(kafka.ErrInvalidReplicationFactor, "Unable to replicate the partition %d time(s): All brokers are currently fenced or in controlled shutdown.", factor)
 	case factor > usable:
-		return nil, refusef(kafka.ErrInvalidReplicationFactor, "Unable to replicate the partition %d time(s): The target replication factor of %d cannot be reached because only %d broker(s) are registered.", factor, factor, usable)
+		return nil, refusef(kafka.ErrInvalidReplicationFactor, "Unable to replicate the partition %d time(s): The target replication factor of %d cannot be reached because only %d broker(s) are registered or some brokers have all their log directories cordoned.", factor, factor, usable)
 	}
 	all := make([][]int32, partitions)
 	for i := range all {

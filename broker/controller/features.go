@@ -40,24 +40,23 @@ func (m *Machine) updateFeatures(req *kmsg.UpdateFeaturesRequest) ([]metarecord.
 		seen[u.Feature] = true
 		if code != kafka.ErrNone {
 			res.ErrorCode, res.ErrorMessage = int16(code), &message
-			failed = i
+			if failed < 0 {
+				failed = i
+			}
 		} else if u.MaxVersionLevel != m.img.Feature(u.Feature) {
 			records = append(records, &metarecord.FeatureLevel{Name: u.Feature, FeatureLevel: u.MaxVersionLevel})
 		}
 		reply.Results = append(reply.Results, res)
 	}
 	if failed >= 0 {
-		records = nil
-		if req.Version >= 2 {
-			res := reply.Results[failed]
-			message := "The update failed for all features since the following feature had an error: " + *res.ErrorMessage
-			reply.ErrorCode, reply.ErrorMessage, reply.Results = res.ErrorCode, &message, nil
-		}
+		res := reply.Results[failed]
+		message := "The update failed for all features since the following feature had an error: " + *res.ErrorMessage
+		reply.ErrorCode, reply.ErrorMessage = res.ErrorCode, &message
 	}
-	if req.Version >= 2 && failed < 0 {
+	if failed >= 0 || req.Version >= 2 {
 		reply.Results = nil
 	}
-	if req.ValidateOnly {
+	if failed >= 0 || req.ValidateOnly {
 		records = nil
 	}
 	return records, reply
@@ -72,7 +71,7 @@ func (m *Machine) checkFeatureUpdate(req *kmsg.UpdateFeaturesRequest, u *kmsg.Up
 	case req.Version == 0:
 		downgrade = u.AllowDowngrade
 	case !downgrade && u.UpgradeType != upgradeOnly:
-		return kafka.ErrInvalidRequest, fmt.Sprintf("Unknown upgrade type %d.", u.UpgradeType)
+		return invalid("The controller does not support the given upgrade type.")
 	}
 	var supported FeatureRange
 	for _, s := range m.cfg.Supported {
@@ -83,13 +82,13 @@ func (m *Machine) checkFeatureUpdate(req *kmsg.UpdateFeaturesRequest, u *kmsg.Up
 	level, now := u.MaxVersionLevel, m.img.Feature(u.Feature)
 	switch {
 	case supported.Name == "":
-		return invalid("Controller %d does not support this feature.", m.cfg.NodeID)
+		return invalid("Local controller %d does not support this feature.", m.cfg.NodeID)
 	case level < supported.Min || level > supported.Max:
-		return invalid("Controller %d only supports versions %d-%d", m.cfg.NodeID, supported.Min, supported.Max)
+		return invalid("Local controller %d only supports versions %d-%d", m.cfg.NodeID, supported.Min, supported.Max)
 	case level < now && !downgrade:
 		return invalid("Can't downgrade the version of this feature without setting the upgrade type to either safe or unsafe downgrade.")
 	case level < now && u.Feature == metaimage.FeatureMetadataVersion:
-		return invalid("Unsupported metadata.version downgrade.")
+		return kafka.ErrInvalidUpdateVersion, fmt.Sprintf("Unsupported metadata.version downgrade from %d to %d. Refusing to perform the requested downgrade because it might delete metadata information.", now, level)
 	}
 	for id, b := range m.img.Brokers() {
 		for _, f := range b.Features {

@@ -31,8 +31,14 @@ func (m *Machine) deleteTopics(req *kmsg.DeleteTopicsRequest) ([]metarecord.Reco
 		res := kmsg.NewDeleteTopicsResponseTopic()
 		res.Topic, res.TopicID = asked.Topic, asked.TopicID
 		topic, refused := m.deleteTarget(asked)
-		if refused == nil && counts[topic.ID] > 1 {
-			refused = refusef(kafka.ErrInvalidRequest, "The topic was named more than once.")
+		if refused == nil {
+			switch n := counts[topic.ID]; {
+			case n == 0:
+				continue // the duplicate was answered
+			case n > 1:
+				counts[topic.ID] = 0
+				refused = refusef(kafka.ErrInvalidRequest, "Duplicate topic %s.", duplicateOf(asked))
+			}
 		}
 		if refused != nil {
 			res.ErrorCode, res.ErrorMessage = int16(refused.code), &refused.message
@@ -43,6 +49,13 @@ func (m *Machine) deleteTopics(req *kmsg.DeleteTopicsRequest) ([]metarecord.Reco
 		reply.Topics = append(reply.Topics, res)
 	}
 	return records, reply
+}
+
+func duplicateOf(asked kmsg.DeleteTopicsRequestTopic) string {
+	if asked.Topic != nil {
+		return "name"
+	}
+	return "id"
 }
 
 func (m *Machine) countTargets(targets []kmsg.DeleteTopicsRequestTopic) map[kafka.UUID]int {
@@ -61,7 +74,7 @@ func (m *Machine) deleteTarget(asked kmsg.DeleteTopicsRequestTopic) (*metaimage.
 	case asked.Topic == nil && id.IsZero():
 		return nil, refusef(kafka.ErrInvalidRequest, "Neither topic name nor id were specified.")
 	case asked.Topic != nil && !id.IsZero():
-		return nil, refusef(kafka.ErrInvalidRequest, "Topic name and id were both specified.")
+		return nil, refusef(kafka.ErrInvalidRequest, "You may not specify both topic name and topic id.")
 	case asked.Topic != nil:
 		if topic := m.img.TopicByName(*asked.Topic); topic != nil {
 			return topic, nil
@@ -89,7 +102,7 @@ func (m *Machine) createPartitions(req *kmsg.CreatePartitionsRequest) ([]metarec
 		}
 	}
 	if added > partitionsPerRequestMax {
-		return nil, ErrorReply(req, kafka.ErrPolicyViolation, "Excessively large number of partitions per request.")
+		return nil, ErrorReply(req, kafka.ErrPolicyViolation, "Excessively large number of additional partitions per request.")
 	}
 	for i := range req.Topics {
 		asked := &req.Topics[i]
@@ -106,7 +119,7 @@ func (m *Machine) createPartitions(req *kmsg.CreatePartitionsRequest) ([]metarec
 			refused = x.growTopic(p, asked)
 		}
 		if refused != nil {
-			res.ErrorCode, res.ErrorMessage = int16(refused.code), &refused.message
+			res.ErrorCode, res.ErrorMessage = int16(refused.code), textOrNil(refused.message)
 		}
 		reply.Topics = append(reply.Topics, res)
 	}
@@ -119,7 +132,7 @@ func (m *Machine) createPartitions(req *kmsg.CreatePartitionsRequest) ([]metarec
 func (x *turn) growTopic(p *placer, asked *kmsg.CreatePartitionsRequestTopic) *refusal {
 	topic := x.img.TopicByName(asked.Topic)
 	if topic == nil {
-		return refusef(kafka.ErrUnknownTopicOrPartition, textUnknownTopicOrPartition)
+		return &refusal{kafka.ErrUnknownTopicOrPartition, ""} // without a text, as Kafka
 	}
 	now := topic.NumPartitions()
 	add := int(asked.Count) - now
