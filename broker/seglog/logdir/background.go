@@ -23,6 +23,7 @@ type background struct {
 	lastSync   clock.Mono
 	lastChecks clock.Mono
 	graves     []grave
+	later      []job // calls put off
 }
 
 // jobKind says what a job is.
@@ -98,8 +99,11 @@ func (b *background) loop() {
 		case <-b.timer.C():
 			b.timer.Reset(tickInterval)
 		}
-		jobs, open = b.in.Take(jobs)
-		b.work(jobs)
+		// Until it is empty: a closed inbox wakes once.
+		for jobs, open = b.in.Take(jobs); len(jobs) > 0; jobs, open = b.in.Take(jobs) {
+			b.work(jobs)
+			b.workLater()
+		}
 		if !open {
 			return
 		}
@@ -107,6 +111,29 @@ func (b *background) loop() {
 			if err := b.tick(); err != nil {
 				b.d.fail(err)
 			}
+		}
+		b.workLater()
+	}
+}
+
+// workLater runs the calls that came in the middle of something.
+func (b *background) workLater() {
+	for len(b.later) > 0 {
+		later := b.later
+		b.later = nil
+		b.work(later)
+	}
+}
+
+// workSegments carries out what waits for segments and partitions in the
+// middle of something else; calls are run after it.
+func (b *background) workSegments() {
+	jobs, _ := b.in.Take(nil)
+	for i := range jobs {
+		if jobs[i].kind == jobCall {
+			b.later = append(b.later, jobs[i])
+		} else {
+			b.work(jobs[i : i+1])
 		}
 	}
 }

@@ -57,11 +57,14 @@ func (d *Dir) closeFiles() error {
 // cleanStop leaves a Kafka directory. The append lane has ended.
 func (b *background) cleanStop(brokerEpoch int64) error {
 	d := b.d
-	var jobs []job
-	jobs, _ = b.in.Take(nil)
-	b.work(jobs)
+	b.workSegments()
 	if err := d.committer.call(func(*committer) error { return nil }); err != nil {
 		return err
+	}
+	for _, p := range d.partitions() {
+		if p.lane.used && !p.gone.Load() {
+			d.lane.change(p)
+		}
 	}
 	snaps := d.lane.snapshots(true)
 	err := d.parallel(len(snaps), d.cfg.SyncLanes, func(i int) error { return d.finish(&snaps[i]) })
@@ -75,7 +78,7 @@ func (b *background) cleanStop(brokerEpoch int64) error {
 		return err
 	}
 	j := &d.committer.j // nobody commits any more
-	b.marks.head = marksHead{floor: j.generation, floorSequence: j.sequence}
+	b.marks.head = marksHead{generation: d.generation.Load(), sequence: j.sequence}
 	if err := b.writeMarks(); err != nil {
 		return err
 	}
@@ -101,7 +104,7 @@ func (d *Dir) finish(s *snap) error {
 				return err
 			}
 		}
-		if !last && seg.journaledIn == 0 && seg.entryDurable.Load() {
+		if !last && seg.journaledIn == 0 && seg.entryDurable.Load() && !slices.Contains(s.unsynced, seg) {
 			continue // closed and synced long ago
 		}
 		if err := d.syncNamed(seg.name(seglog.LogSuffix), promiseCleanFiles); err != nil {
@@ -125,12 +128,10 @@ func (d *Dir) finish(s *snap) error {
 
 // finishActive writes what the active segment lacks.
 func (d *Dir) finishActive(s *segment, t *laneState) error {
-	f, err := d.handles.acquireNew(s)
-	if err != nil {
+	if _, err := d.handles.acquireNew(s); err != nil { // an empty segment may have no file yet
 		return err
 	}
 	d.handles.release(s)
-	_ = f
 	a := t.active()
 	if a.MaxTimestamp > a.IndexedTimestamp && a.MaxTimestamp >= 0 {
 		e := seglog.TimeEntry{Timestamp: a.MaxTimestamp, Offset: a.MaxTimestampOffset}

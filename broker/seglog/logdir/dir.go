@@ -40,8 +40,9 @@ type Dir struct {
 	boxList       atomic.Pointer[[]*outbox]
 	err           atomic.Pointer[error]
 	offline       chan struct{}
-	blockNumber   atomic.Int64
-	sinceMarks    atomic.Int64 // bytes appended since the last marks
+	blockNumber   atomic.Int64  // of the newest journal block's file
+	generation    atomic.Uint64 // of the newest use of a block
+	sinceMarks    atomic.Int64  // bytes appended since the last marks
 	hwChanged     atomic.Bool
 	startsChanged atomic.Bool
 }

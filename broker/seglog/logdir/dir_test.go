@@ -32,7 +32,7 @@ func reopen(t *testing.T, w *world) (*world, map[kafka.TopicPartition]seglog.Sta
 		if err != nil {
 			t.Fatal(err)
 		}
-		l := &testLog{w: n, key: old.key, topic: old.topic, id: old.id, opt: old.opt, p: p, epoch: old.epoch, history: old.history}
+		l := &testLog{w: n, key: old.key, topic: old.topic, id: old.id, opt: old.opt, p: p, epoch: old.epoch, history: old.history, limit: -1}
 		l.log = seglog.NewLog(testLogConfig(), st)
 		l.written, l.durable = st.End, st.End
 		for uint64(len(n.logs)) < old.key {

@@ -1,6 +1,7 @@
 package logdir
 
 import (
+	"errors"
 	"fmt"
 	"sync/atomic"
 
@@ -11,15 +12,14 @@ import (
 type journal struct {
 	d        *Dir
 	current  *block
-	free     []*block // ready for use, with their page 0 in order
+	free     []*block // blank, oldest first
 	closed   []*block // full, not yet recycled, oldest first
 	sequence uint64   // of the last commit
 	// completed is the sequence number of the last commit that was synced; the
 	// append lane reads it.
-	completed  atomic.Uint64
-	generation uint64
-	buf        []byte
-	blocks     int // all
+	completed atomic.Uint64
+	buf       []byte
+	blocks    int // all
 }
 
 // block is one file of the journal.
@@ -34,41 +34,43 @@ type block struct {
 
 const journalPrefix = "moldau.journal-"
 
-// makeBlock makes a block's file: zeros, and an end page of no generation.
-// The file gets its name when its contents are durable.
+// makeBlock makes a block's file, blank. The file gets its name when its
+// contents are durable.
 func (d *Dir) makeBlock() (*block, error) {
 	b := &block{name: fmt.Sprintf("%s/%s%04d", d.cfg.Path, journalPrefix, d.blockNumber.Add(1))}
 	f, err := d.cfg.FS.Create(b.name + tmpSuffix)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.fillBlock(f); err != nil {
-		return nil, firstError(err, f.Close(), d.cfg.FS.Remove(b.name+tmpSuffix))
+	b.file = f
+	if err := d.blank(b); err != nil {
+		return nil, errors.Join(err, f.Close(), d.cfg.FS.Remove(b.name+tmpSuffix))
 	}
 	if err := d.cfg.FS.Rename(b.name+tmpSuffix, b.name); err != nil {
-		return nil, firstError(err, f.Close())
+		return nil, errors.Join(err, f.Close())
 	}
-	b.file = f
 	return b, d.syncDir(d.cfg.Path, promiseBlockEntry)
 }
 
-// blockFillBytes is how much is written at once.
-const blockFillBytes = 1 << 20
+// blankBytes is how much is written at once.
+const blankBytes = 1 << 20
 
-func (d *Dir) fillBlock(f vfs.File) error {
-	zeros := make([]byte, min(blockFillBytes, d.cfg.JournalBlockBytes))
-	end := head{kind: kindEnd}
-	end.put(zeros)
-	for at := int64(0); at < d.cfg.JournalBlockBytes; at += int64(len(zeros)) {
-		n := min(int64(len(zeros)), d.cfg.JournalBlockBytes-at)
-		if _, err := f.WriteAt(zeros[:n], at); err != nil {
+// blank begins another use of a block: every page gets a head of the new
+// generation, durably.
+func (d *Dir) blank(b *block) error {
+	b.generation, b.position = d.generation.Add(1), 0
+	buf := make([]byte, min(blankBytes, d.cfg.JournalBlockBytes))
+	for at := int64(0); at < d.cfg.JournalBlockBytes; at += int64(len(buf)) {
+		n := min(int64(len(buf)), d.cfg.JournalBlockBytes-at)
+		for page := int64(0); page < n; page += pageBytes {
+			h := head{kind: kindBlank, generation: b.generation, position: uint32(at + page)}
+			h.put(buf[page:])
+		}
+		if _, err := b.file.WriteAt(buf[:n], at); err != nil {
 			return err
 		}
-		if at == 0 {
-			clear(zeros[:headLen])
-		}
 	}
-	return d.sync(f, promiseBlockContents)
+	return d.sync(b.file, promiseBlockContents)
 }
 
 // room is how many bytes a commit may take in the current block.
@@ -88,7 +90,7 @@ func (j *journal) capacity() int64 { return j.room() + int64(len(j.free))*j.d.cf
 // segments before that.
 const blocksBeyondMax = 8
 
-// next makes another block current. make allows a new file.
+// next makes another block current, a new one if none is free.
 func (j *journal) next() error {
 	if j.current != nil {
 		j.closed = append(j.closed, j.current)
@@ -106,9 +108,6 @@ func (j *journal) next() error {
 		j.free = append(j.free, b)
 	}
 	j.current, j.free = j.free[0], j.free[1:]
-	j.generation++
-	j.current.generation, j.current.position = j.generation, 0
-	j.current.segments = j.current.segments[:0]
 	return nil
 }
 
@@ -179,7 +178,7 @@ const cutCost = listEntryLen + 2*offsetItemLen + markItemLen
 // cost is what the item takes in a commit.
 func (it *item) cost() int64 { return int64(it.inline) + listEntryLen + offsetItemLen }
 
-// write writes one commit and its end page, and syncs.
+// write writes one commit and syncs.
 func (j *journal) write(c *content, promise syncPromise) error {
 	b := append(j.buf[:0], make([]byte, headLen)...)
 	for _, it := range c.items {
@@ -191,18 +190,13 @@ func (j *journal) write(c *content, promise syncPromise) error {
 	list := len(b)
 	b = j.body(b, c)
 	h := head{
-		kind: kindCommit, generation: j.generation, sequence: j.sequence + 1, position: uint32(j.current.position),
+		kind: kindCommit, generation: j.current.generation, sequence: j.sequence + 1, position: uint32(j.current.position),
 		count: uint32(len(c.items) + len(c.cuts)), listCRC: castagnoli(b[headLen:list]),
 		bodyLen: uint32(len(b) - list), bodyCRC: castagnoli(b[list:]),
 	}
 	h.put(b)
 	size := h.size()
 	b = grow(b, int(size))
-	if after := j.current.position + size; after < j.d.cfg.JournalBlockBytes {
-		b = grow(b, int(size)+pageBytes)
-		end := head{kind: kindEnd, generation: j.generation, sequence: h.sequence + 1, position: uint32(after)}
-		end.put(b[size:])
-	}
 	j.buf = b
 	if _, err := j.current.file.WriteAt(b, j.current.position); err != nil {
 		return fmt.Errorf("journal commit %d: %w", h.sequence, err)
@@ -243,9 +237,9 @@ func (j *journal) body(b []byte, c *content) []byte {
 // list notes that the current block carries bytes of the item's segments.
 func (j *journal) list(it *item) {
 	for _, s := range it.segments {
-		s.journaledIn = j.generation
-		if s.listedIn != j.generation {
-			s.listedIn = j.generation
+		s.journaledIn = j.current.generation
+		if s.listedIn != j.current.generation {
+			s.listedIn = j.current.generation
 			j.current.segments = append(j.current.segments, s)
 		}
 	}

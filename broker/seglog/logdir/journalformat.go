@@ -9,11 +9,11 @@ import (
 	"github.com/moldau/moldau/broker/kafka"
 )
 
-// The journal's blocks are files of one fixed size, written once with zeros
-// and used again and again. A use of a block is a generation; generations and
-// the sequence numbers of commits only rise. All numbers are big-endian.
+// The journal's blocks are files of one fixed size, used again and again. Each
+// use has a generation of its own; the sequence numbers of commits only rise.
+// All numbers are big-endian.
 //
-//	block:  │ commit │ commit │ ... │ end page │ what an older generation left │
+//	block:  │ commit │ commit │ ... │ blank page │ blank page │ ... │
 //
 //	commit (begins on a page, takes whole pages):
 //	┌───────┬─────────┬──────┬────────────┬──────────┬──────────┬───────┬──────────┬─────────┬─────────┬──────────┐
@@ -29,11 +29,13 @@ import (
 //	│   4 mark       topic id 16, partition i32, S i64                                                            │
 //	└─────────────────────────────────────────────────────────────────────────────────────────────────────────────┘
 //
-// Every commit is written together with an end page behind it (kind 2, the
-// sequence number that would come next), over the end page of the commit
-// before. So the page where a commit may begin always holds a head or an end
-// page of its generation, except at the end of the block: anything else there
-// was torn or has rotted. A head, and an end page, lie within one sector.
+// Before a block is used, every page of it is made blank: a head of kind 2
+// with the generation of the use to come. So the page where a commit may begin
+// holds a commit's head or a blank one of its generation, and anything else
+// has rotted: a commit that was never completed cannot be mistaken for one
+// that was lost. (A head lies within one sector, which a disk writes wholly or
+// not at all.) A block whose first page is blank, or a commit that moldau.marks
+// calls done, holds nothing.
 const (
 	journalMagic   = 0x4d4f4c4a // "MOLJ"
 	journalVersion = 1
@@ -49,7 +51,7 @@ type pageKind uint16
 
 const (
 	kindCommit pageKind = 1
-	kindEnd    pageKind = 2
+	kindBlank  pageKind = 2
 )
 
 type itemKind uint8
@@ -61,7 +63,7 @@ const (
 	itemMark     itemKind = 4
 )
 
-// head is the beginning of a commit or an end page.
+// head is the beginning of a commit or a blank page.
 type head struct {
 	kind       pageKind
 	generation uint64
@@ -112,7 +114,7 @@ func parseHead(b []byte, position int64) (head, error) {
 		position: be.Uint32(b[24:]), count: be.Uint32(b[28:]), listCRC: be.Uint32(b[32:]),
 		bodyLen: be.Uint32(b[36:]), bodyCRC: be.Uint32(b[40:]),
 	}
-	if int64(h.position) != position || h.kind != kindCommit && h.kind != kindEnd {
+	if int64(h.position) != position || h.kind != kindCommit && h.kind != kindBlank {
 		return head{}, errNoHead
 	}
 	return h, nil

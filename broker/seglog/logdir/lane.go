@@ -40,7 +40,8 @@ func (l *lane) loop() {
 	var msgs []laneMsg
 	for open := true; open; {
 		<-l.in.Wake()
-		if msgs, open = l.in.Take(msgs); len(msgs) > 0 {
+		// Until it is empty: a closed inbox wakes once.
+		for msgs, open = l.in.Take(msgs); len(msgs) > 0; msgs, open = l.in.Take(msgs) {
 			l.turn(msgs)
 		}
 	}
@@ -293,6 +294,7 @@ func (l *lane) written(p *Partition, s *segment, ops []seglog.Op, bytes int64) {
 
 // change notes that p differs from its last marks.
 func (l *lane) change(p *Partition) {
+	p.lane.used = true
 	if !p.lane.changed {
 		p.lane.changed = true
 		l.changed = append(l.changed, p)

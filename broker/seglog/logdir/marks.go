@@ -1,6 +1,7 @@
 package logdir
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/moldau/moldau/broker/kafka"
@@ -134,9 +135,7 @@ func (b *background) checkpoint(recycle, syncOS bool) error {
 	}
 	// Segments that were rolled before the snapshot are closed by jobs that
 	// have been queued before it.
-	var jobs []job
-	jobs, _ = b.in.Take(nil)
-	b.work(jobs)
+	b.workSegments()
 	if err := d.syncRecycled(blocks); err != nil {
 		return err
 	}
@@ -149,18 +148,53 @@ func (b *background) checkpoint(recycle, syncOS bool) error {
 	}
 	b.merge(snaps)
 	if n := len(blocks); n > 0 {
-		b.marks.head = marksHead{floor: blocks[n-1].generation, floorSequence: blocks[n-1].last}
+		b.marks.head = marksHead{generation: d.generation.Load(), sequence: blocks[n-1].last}
 	}
 	if err := b.writeMarks(); err != nil {
 		return err
 	}
+	return b.reuse(blocks)
+}
+
+// reuse makes emptied blocks blank and gives them back to the journal; those
+// beyond its bound are removed.
+func (b *background) reuse(blocks []*block) error {
 	if len(blocks) == 0 {
 		return nil
 	}
-	return b.quiet(d.committer.call(func(c *committer) error {
-		c.j.recycled(blocks)
+	d := b.d
+	var surplus int
+	err := d.committer.call(func(c *committer) error {
+		c.j.closed = c.j.closed[len(blocks):]
+		surplus = max(0, c.j.blocks-int(d.cfg.JournalBytes/d.cfg.JournalBlockBytes))
+		c.j.blocks -= len(blocks)
 		return nil
-	}))
+	})
+	if err != nil {
+		return b.quiet(err)
+	}
+	for i, blk := range blocks {
+		clear(blk.segments)
+		blk.segments = blk.segments[:0]
+		if i < surplus {
+			if err := errors.Join(blk.file.Close(), d.cfg.FS.Remove(blk.name)); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := d.blank(blk); err != nil {
+			return err
+		}
+		err := d.committer.call(func(c *committer) error {
+			c.j.blocks++
+			c.j.free = append(c.j.free, blk)
+			return nil
+		})
+		if err != nil {
+			return errors.Join(b.quiet(err), blk.file.Close())
+		}
+	}
+	return nil
 }
 
 // quiet drops the errors of lanes that end.
@@ -269,22 +303,4 @@ func (b *background) writeMarks() error {
 		d.counters.marksWritten.Add(1)
 	}
 	return err
-}
-
-// recycled makes blocks that were emptied free again, or removes those beyond the bound.
-func (j *journal) recycled(blocks []*block) {
-	j.closed = j.closed[len(blocks):]
-	limit := int(j.d.cfg.JournalBytes / j.d.cfg.JournalBlockBytes)
-	for _, blk := range blocks {
-		clear(blk.segments)
-		blk.segments = blk.segments[:0]
-		if j.blocks > limit {
-			j.blocks--
-			if err := firstError(blk.file.Close(), j.d.cfg.FS.Remove(blk.name)); err != nil {
-				j.d.fail(err)
-			}
-			continue
-		}
-		j.free = append(j.free, blk)
-	}
 }

@@ -12,7 +12,7 @@ import (
 // moldau.marks, big-endian: for every partition its newest synced-through mark
 // S, and from where recovery has to scan.
 //
-//	| magic u32 | version u16 | reserved u16 | floor u64 | floor sequence u64 | count u32 | count × entry | crc u32 |
+//	| magic u32 | version u16 | reserved u16 | generation u64 | sequence u64 | count u32 | count × entry | crc u32 |
 //	entry: topic id 16, partition i32, S i64, log start i64, as of u64, flags u8,
 //	       and with flag 1, the resume point:
 //	       end i64, count u32 × segment, count u32 × epoch, count u32 × producer
@@ -21,10 +21,10 @@ import (
 //	epoch: epoch i32, offset i64
 //	producer: as in a producer snapshot, without its head
 //
-// Journal blocks up to the generation floor, and commits up to the floor
-// sequence, are empty: their bytes are in synced segments. As of is the
-// sequence number of the last commit when the entry was made: later cuts void
-// its resume point.
+// Commits up to the sequence number are done: their bytes are in synced
+// segments. The generation is one that no block had a greater one than when the
+// file was written. As of is the sequence number of the last commit when the
+// entry was made: later cuts void its resume point.
 const (
 	marksFile    = "moldau.marks"
 	marksMagic   = 0x4d4f4c4d // "MOLM"
@@ -60,8 +60,8 @@ type resume struct {
 
 // marksHead is the head of the file.
 type marksHead struct {
-	floor         uint64
-	floorSequence uint64
+	generation uint64
+	sequence   uint64
 }
 
 // encodeEntry appends an entry.
@@ -115,8 +115,8 @@ func encodeMarks(h marksHead, count int, entries func(yield func([]byte) bool)) 
 	b := be.AppendUint32(nil, marksMagic)
 	b = be.AppendUint16(b, marksVersion)
 	b = be.AppendUint16(b, 0)
-	b = be.AppendUint64(b, h.floor)
-	b = be.AppendUint64(b, h.floorSequence)
+	b = be.AppendUint64(b, h.generation)
+	b = be.AppendUint64(b, h.sequence)
 	b = be.AppendUint32(b, uint32(count))
 	entries(func(e []byte) bool {
 		b = append(b, e...)
@@ -141,7 +141,7 @@ func decodeMarks(b []byte) (marksHead, map[kafka.TopicPartition]*marksEntry, err
 		return marksHead{}, nil, fmt.Errorf("%w: %d, known is %d", errMarksVersion, v, marksVersion)
 	}
 	r := &reader{b: b[8 : len(b)-4]}
-	h := marksHead{floor: r.u64(), floorSequence: r.u64()}
+	h := marksHead{generation: r.u64(), sequence: r.u64()}
 	n := r.count(marksEntryMin)
 	entries := make(map[kafka.TopicPartition]*marksEntry, n)
 	for range n {

@@ -1,6 +1,7 @@
 package logdir
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -19,7 +20,7 @@ type replay struct {
 	all        bool
 	files      []string // the blocks' files
 	generation uint64   // the greatest seen
-	sequence   uint64   // of the newest commit seen
+	sequence   uint64   // of the newest commit that may have been made
 	entries    int
 }
 
@@ -33,9 +34,17 @@ type readCommit struct {
 
 // blockRead is what a block's file holds.
 type blockRead struct {
-	generation uint64 // 0: nothing that is live
-	commits    []readCommit
-	broken     bool // where a commit may begin is neither a commit nor an end page
+	generation uint64
+	commits    []readCommit // that moldau.marks does not call done
+	broken     bool         // where a commit may begin is neither a commit nor a blank page
+}
+
+// first is the sequence number of the first commit.
+func (b *blockRead) first() uint64 {
+	if len(b.commits) == 0 {
+		return 0
+	}
+	return b.commits[0].head.sequence
 }
 
 // journalFileMax bounds a block's file that is read back, in bytes.
@@ -45,7 +54,7 @@ const journalFileMax = 1 << 30
 func (d *Dir) readJournal(names []string, floor marksHead) (*replay, error) {
 	r := &replay{
 		items: map[kafka.TopicPartition][]journalItem{}, touched: map[kafka.TopicPartition]bool{},
-		generation: floor.floor, sequence: floor.floorSequence,
+		generation: floor.generation, sequence: floor.sequence,
 	}
 	blocks := make([]blockRead, 0, len(names))
 	for _, name := range names {
@@ -58,22 +67,14 @@ func (d *Dir) readJournal(names []string, floor marksHead) (*replay, error) {
 		if err != nil {
 			return nil, fmt.Errorf("journal: %w", err)
 		}
-		read, err := readBlock(b, floor.floor)
+		read, err := readBlock(b, floor.sequence)
 		if err != nil {
 			return nil, fmt.Errorf("journal block %s: %w", name, err)
 		}
 		blocks = append(blocks, read)
 	}
-	slices.SortFunc(blocks, func(a, b blockRead) int {
-		switch {
-		case a.generation < b.generation:
-			return -1
-		case a.generation > b.generation:
-			return 1
-		}
-		return 0
-	})
-	return r, r.take(d, blocks, floor.floorSequence)
+	slices.SortFunc(blocks, func(a, b blockRead) int { return cmp.Compare(a.first(), b.first()) })
+	return r, r.take(d, blocks, floor.sequence)
 }
 
 // take goes through the commits in their order: up to the first that fails
@@ -108,7 +109,7 @@ func (r *replay) take(d *Dir, blocks []blockRead, sequence uint64) error {
 			}
 		}
 		if b.broken {
-			// A block without a commit that can be read may be an empty one; if it
+			// A block without a commit that can be read may be a blank one; if it
 			// is not, the sequence numbers of the others tell.
 			failed = failed || len(b.commits) > 0
 			r.damaged(d, sequence+1, nil)
@@ -141,7 +142,7 @@ func (r *replay) commit(c *readCommit, marksOnly bool) error {
 	})
 }
 
-// readBlock reads a block's commits of its newest generation, if that is above floor.
+// readBlock reads a block's commits, if they come after the commit floor.
 func readBlock(b []byte, floor uint64) (blockRead, error) {
 	var r blockRead
 	sequence := uint64(0)
@@ -154,15 +155,16 @@ func readBlock(b []byte, floor uint64) (blockRead, error) {
 		case err != nil:
 			r.broken = true
 			return r.scanOn(b, at+pageBytes, floor), nil
-		case at == 0 && (h.kind == kindEnd || h.generation <= floor):
-			return r, nil // free
 		case at == 0:
 			r.generation = h.generation
+			if h.kind == kindBlank || h.sequence <= floor {
+				return r, nil // holds nothing
+			}
+		case h.kind == kindBlank && h.generation == r.generation:
+			return r, nil
 		case h.generation != r.generation || h.sequence != sequence+1:
 			r.broken = true
 			return r.scanOn(b, at+pageBytes, floor), nil
-		case h.kind == kindEnd:
-			return r, nil
 		}
 		c, size := takeCommit(b[at:], h)
 		r.commits = append(r.commits, c)
@@ -203,7 +205,7 @@ func (r blockRead) scanOn(b []byte, at int64, floor uint64) blockRead {
 	}
 	for at+pageBytes <= int64(len(b)) {
 		h, err := parseHead(b[at:], at)
-		live := err == nil && h.kind == kindCommit && h.generation > floor && h.sequence > newest &&
+		live := err == nil && h.kind == kindCommit && h.sequence > max(floor, newest) &&
 			(r.generation == 0 || h.generation == r.generation)
 		if !live {
 			at += pageBytes

@@ -172,7 +172,7 @@ func (r *recovery) end(results []Recovered) error {
 	})
 	d.recovered = results
 	t := &d.background.marks
-	t.head = marksHead{floor: r.journal.generation, floorSequence: r.journal.sequence}
+	t.head = marksHead{generation: r.journal.generation, sequence: r.journal.sequence}
 	for i := range results {
 		if results[i].Err == nil {
 			d.byID[results[i].ID] = i
@@ -180,7 +180,8 @@ func (r *recovery) end(results []Recovered) error {
 		}
 	}
 	j := &d.committer.j
-	j.generation, j.sequence = r.journal.generation, r.journal.sequence
+	d.generation.Store(r.journal.generation)
+	j.sequence = r.journal.sequence
 	j.completed.Store(j.sequence)
 	if len(results) == 0 && len(r.journal.files) == 0 {
 		return nil // a new directory

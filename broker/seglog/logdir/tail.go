@@ -21,9 +21,9 @@ type laneState struct {
 	queue    []seglog.Op // orders of this turn, not yet carried out
 	touched  bool        // in the turn's list
 	changed  bool        // since the last marks: in the lane's list
+	used     bool        // changed since Open
 	refusing bool        // after a failed write, until OpResume
 	lost     bool        // was told that the directory is offline
-	snapshot int64       // offset of the newest .snapshot written
 }
 
 // active is the segment that is appended to.

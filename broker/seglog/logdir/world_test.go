@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"testing"
 
@@ -26,9 +27,11 @@ type world struct {
 	d    *Dir
 	logs []*testLog
 
-	mu     sync.Mutex
-	cond   sync.Cond
-	events recorder
+	mu      sync.Mutex
+	cond    sync.Cond
+	events  recorder
+	frozen  bool // the process is dead
+	onBatch func(l *testLog, offset int64, data []byte)
 }
 
 // testLog is one partition with the machine's half of it, and its history.
@@ -48,6 +51,9 @@ type testLog struct {
 	startDone        int64
 	failed           *seglog.Done
 	history          []batchAt // of the log as ordered, ascending
+	ordered          int64     // end of the log as ordered
+	busy             int       // other orders under way
+	limit            int64     // while a cut is under way: D is not above it; else -1
 	deleted          bool
 }
 
@@ -118,10 +124,12 @@ func (w *world) create(n int, o Options) {
 		w.t.Fatal(err)
 	}
 	for i, p := range parts {
-		l := &testLog{w: w, key: uint64(len(w.logs)), topic: specs[i].Topic, id: specs[i].ID, opt: o, p: p}
+		l := &testLog{w: w, key: uint64(len(w.logs)), topic: specs[i].Topic, id: specs[i].ID, opt: o, p: p, limit: -1}
 		l.log = seglog.NewLog(testLogConfig(), EmptyState(w.clk.Wall()))
-		p.Bind(w, l.key)
+		w.mu.Lock()
 		w.logs = append(w.logs, l)
+		w.mu.Unlock()
+		p.Bind(w, l.key)
 	}
 }
 
@@ -129,6 +137,9 @@ func (w *world) create(n int, o Options) {
 func (w *world) DiskDone(list []Completion) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.frozen {
+		return
+	}
 	for _, c := range list {
 		l := w.logs[c.Key]
 		switch d := c.Done; d.Kind {
@@ -140,6 +151,9 @@ func (w *world) DiskDone(list []Completion) {
 		case seglog.Durable:
 			if d.UpTo > l.written {
 				w.t.Errorf("%s: durable %d above written %d", l.topic, d.UpTo, l.written)
+			}
+			if l.limit >= 0 {
+				d.UpTo = min(d.UpTo, l.limit)
 			}
 			l.durable = max(l.durable, d.UpTo)
 		case seglog.Truncated:
@@ -193,8 +207,12 @@ func (l *testLog) appendOrder(n, size int) Order {
 		l.w.t.Fatal(err)
 	}
 	op := l.log.Append(l.w.clk.Wall(), seglog.BatchOf(&h), l.epoch, buffer.Own(data))
+	if l.w.onBatch != nil {
+		l.w.onBatch(l, op.Append.FirstOffset, bytes.Clone(data))
+	}
 	l.w.mu.Lock()
 	l.history = append(l.history, batchAt{op.Append.FirstOffset, op.Append.LastOffset, bytes.Clone(data)})
+	l.ordered = op.Append.LastOffset + 1
 	l.w.mu.Unlock()
 	return Order{P: l.p, Op: op}
 }
@@ -222,21 +240,124 @@ func (l *testLog) truncate(to int64) {
 	if err != nil {
 		l.w.t.Fatal(err)
 	}
-	op := l.log.Truncate(end, last)
-	l.w.mu.Lock()
+	l.cut(l.log.Truncate(end, last), end)
+}
+
+// restartAt begins the log anew.
+func (l *testLog) restartAt(offset int64) { l.cut(l.log.RestartAt(l.w.clk.Wall(), offset), 0) }
+
+// cut carries out a truncation to end.
+func (l *testLog) cut(op seglog.Op, end int64) {
+	w := l.w
+	w.mu.Lock()
 	n := l.truncated
+	l.busy++
 	// From here on nothing above the cut is promised.
-	l.durable = min(l.durable, end)
+	l.limit, l.durable = end, min(l.durable, end)
 	for len(l.history) > 0 && l.history[len(l.history)-1].last >= end {
 		l.history = l.history[:len(l.history)-1]
 	}
-	l.w.mu.Unlock()
-	l.w.d.Submit([]Order{{P: l.p, Op: op}})
-	l.w.await(func() bool { return l.truncated > n || l.failed != nil })
-	l.w.mu.Lock()
-	l.written = end
-	l.w.mu.Unlock()
+	l.startDone = min(l.startDone, end)
+	w.mu.Unlock()
+	w.d.Submit([]Order{{P: l.p, Op: op}})
+	w.await(func() bool { return l.truncated > n || l.failed != nil })
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	l.written, l.durable, l.ordered, l.limit = op.Offset, op.Offset, op.Offset, -1
+	l.busy--
 	l.epoch++
+}
+
+// moveStart moves the log start and deletes what lies below it.
+func (l *testLog) moveStart(rng *rand.Rand) {
+	w := l.w
+	if len(l.history) == 0 {
+		return
+	}
+	to := l.history[rng.IntN(len(l.history))].first
+	if !l.log.SetLogStart(to) {
+		return
+	}
+	w.mu.Lock()
+	l.busy++
+	w.mu.Unlock()
+	orders := []Order{{P: l.p, Op: seglog.Op{Kind: seglog.OpLogStart, Offset: to}}}
+	if x := l.log.Expired(w.clk.Wall(), l.log.Next()); len(x.Bases) > 0 {
+		orders = append(orders, Order{P: l.p, Op: l.log.Delete(x.Bases)})
+	}
+	w.d.Submit(orders)
+	w.await(func() bool { return l.startDone >= to || l.failed != nil })
+	w.mu.Lock()
+	l.busy--
+	w.mu.Unlock()
+}
+
+// deleteAndMaybeAgain deletes the partition, and at times creates it anew
+// under the same id, as a reassignment that comes back does.
+func (l *testLog) deleteAndMaybeAgain(rng *rand.Rand) {
+	w := l.w
+	w.mu.Lock()
+	l.deleted = true
+	w.mu.Unlock()
+	if err := w.d.Delete(l.p); err != nil {
+		w.t.Fatal(err)
+	}
+	if rng.IntN(2) == 0 {
+		return
+	}
+	parts, err := w.d.Create([]Spec{{Topic: l.topic, ID: l.id, Options: l.opt}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	n := &testLog{w: w, key: uint64(len(w.logs)), topic: l.topic, id: l.id, opt: l.opt, p: parts[0], limit: -1, epoch: l.epoch + 1}
+	n.log = seglog.NewLog(testLogConfig(), EmptyState(w.clk.Wall()))
+	w.mu.Lock()
+	w.logs = append(w.logs, n)
+	w.mu.Unlock()
+	n.p.Bind(w, n.key)
+}
+
+// adopt goes on with what recovery found.
+func (l *testLog) adopt(d *Dir) {
+	w := l.w
+	p, st, err := d.Adopt(l.id, l.opt)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	l.p, l.log, l.failed = p, seglog.NewLog(testLogConfig(), st), nil
+	for len(l.history) > 0 && l.history[len(l.history)-1].last >= st.End {
+		l.history = l.history[:len(l.history)-1]
+	}
+	l.written, l.durable, l.ordered = st.End, st.End, st.End
+	p.Bind(w, l.key)
+	l.epoch++
+}
+
+// settle waits until all that was ordered is durable.
+func (w *world) settle() {
+	w.settleWritten()
+	for _, l := range w.logs {
+		if !l.deleted {
+			l.awaitDurable()
+		}
+	}
+}
+
+func (w *world) settleWritten() {
+	for _, l := range w.logs {
+		if !l.deleted {
+			l.awaitWritten()
+		}
+	}
+}
+
+// drain waits until the background lane has done what was due.
+func (w *world) drain() {
+	if err := w.d.background.call(func() error { return nil }); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // verify reads the whole log through Read and compares it.
@@ -267,4 +388,11 @@ func verifyLog(p *Partition, from, upTo int64, history []batchAt) error {
 		}
 	}
 	return nil
+}
+
+// freeze ends or begins that answers count.
+func (w *world) freeze(on bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.frozen = on
 }
