@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,11 +17,15 @@ import (
 	"github.com/moldau/moldau/broker/seglog"
 	"github.com/moldau/moldau/clock/manual"
 	"github.com/moldau/moldau/disk/memfs"
+	"github.com/moldau/moldau/disk/vfs"
 )
 
 // The crash-clone test: a workload runs on memfs; before every call that
 // changes something, what has been promised so far is noted and a crash clone
 // is taken. Every clone is recovered and held against its promises.
+
+// debugCrashes makes a failed check say what the clone held.
+const debugCrashes = true
 
 // promise is what one partition's replica may rely on at a moment.
 type promise struct {
@@ -40,6 +45,7 @@ type point struct {
 	clean    int64 // broker epoch of a clean stop that had returned; -1 none
 	running  bool  // Open had returned and Close had not begun
 	call     memfs.Call
+	before   *memfs.FS // a copy, if asked for
 }
 
 // crasher takes the clones.
@@ -94,6 +100,9 @@ func (w *world) promises() []promise {
 func (c *crasher) check(pt *point) (problems []string) {
 	add := func(format string, args ...any) {
 		problems = append(problems, fmt.Sprintf("at %s %s: ", pt.call.Op, pt.call.Name)+fmt.Sprintf(format, args...))
+	}
+	if debugCrashes {
+		pt.before = pt.fs.Clone()
 	}
 	first := c.open(pt, add)
 	if first == nil {
@@ -177,6 +186,34 @@ func (c *crasher) open(pt *point, add func(string, ...any)) *Dir {
 	return d
 }
 
+// describe says what a clone holds of a partition, before recovery.
+func (c *crasher) describe(pt *point, topic string, id kafka.TopicPartition) string {
+	var b strings.Builder
+	list, _ := pt.before.List(testRoot + "/" + topic + "-0")
+	for _, i := range list {
+		fmt.Fprintf(&b, "%s %d\n", i.Name, i.Size)
+	}
+	if m, err := vfs.ReadFile(pt.before, testRoot+"/"+marksFile, 1<<20); err == nil {
+		h, entries, err := decodeMarks(m)
+		fmt.Fprintf(&b, "marks %+v %v\n", h, err)
+		if e := entries[id]; e != nil {
+			fmt.Fprintf(&b, "entry S %d start %d as of %d resume %+v\n", e.synced, e.start, e.asOf, e.resume)
+		}
+		d := &Dir{cfg: checkConfig(pt.before)}
+		var names []string
+		root, _ := pt.before.List(testRoot)
+		for _, i := range root {
+			names = append(names, i.Name)
+		}
+		r, err := d.readJournal(names, h)
+		fmt.Fprintf(&b, "journal sequence %d all %t %v\n", r.sequence, r.all, err)
+		for _, it := range r.items[id] {
+			fmt.Fprintf(&b, "  %d: kind %d segment %d position %d offsets %d-%d offset %d\n", it.sequence, it.kind, it.segment, it.position, it.first, it.last, it.offset)
+		}
+	}
+	return b.String()
+}
+
 // checkNameless allows a folder without metadata only while it is being made.
 func (c *crasher) checkNameless(pt *point, r *Recovered, add func(string, ...any)) {
 	for i := range pt.promises {
@@ -192,6 +229,9 @@ func (c *crasher) checkPartition(d *Dir, pt *point, pr *promise, r *Recovered, a
 	switch {
 	case verdict == seglog.Damaged:
 		add("%s is damaged: %+v", pr.topic, st.Evidence)
+		if debugCrashes {
+			add("%s", c.describe(pt, pr.topic, pr.id))
+		}
 	case verdict == seglog.Doubtful && pr.quiet:
 		add("%s is in doubt though nothing was under way: %+v", pr.topic, st.Evidence)
 	case pt.running && st.Evidence.Clean:
@@ -396,7 +436,10 @@ func (r *crashRun) restart(clean bool) {
 		if err := w.d.Close(true, 3); err != nil {
 			w.t.Fatal(err)
 		}
-		r.c.set(3, false)
+		r.c.mu.Lock()
+		r.c.points = append(r.c.points, point{fs: r.fs.CrashClone(r.c.rng), promises: w.promises(), clean: 3, call: memfs.Call{Op: "closed"}})
+		r.c.mu.Unlock()
+		r.c.set(-1, false)
 	} else {
 		w.settleWritten()
 		w.freeze(true)

@@ -140,8 +140,26 @@ func (p *partRecovery) fold() {
 			p.synced = it.offset
 		}
 	}
-	p.entries = slices.DeleteFunc(p.entries, func(it journalItem) bool { return it.last < p.start })
+	p.skipDeleted()
 	p.touched = p.journal.all || p.journal.touched[p.id]
+}
+
+// skipDeleted drops entries of segments that lie wholly below the log start:
+// the files may be gone already. An entry below the log start whose segment
+// reaches above it stays, because what follows in the file needs it.
+func (p *partRecovery) skipDeleted() {
+	first := int64(0) // base of the segment that the log start lies in
+	for _, f := range p.files {
+		if f.base <= p.start {
+			first = max(first, f.base)
+		}
+	}
+	for i := range p.entries {
+		if base := p.entries[i].segment; base <= p.start {
+			first = max(first, base)
+		}
+	}
+	p.entries = slices.DeleteFunc(p.entries, func(it journalItem) bool { return it.segment < first })
 }
 
 // voidAbove drops what lies at or above offset.
