@@ -22,7 +22,7 @@ const (
 )
 
 func TestJavaConsoleEveryCodec(t *testing.T) {
-	jars := kafkajvm.Get(t)
+	jars := kafkajvm.Tools(t)
 	n := node.Start(t, node.Options{Flags: []string{"--set", "group.initial.rebalance.delay.ms=0"}})
 	for _, codec := range []string{"none", "gzip", "snappy", "lz4", "zstd"} {
 		t.Run(codec, func(t *testing.T) {
@@ -47,7 +47,7 @@ func TestJavaConsoleEveryCodec(t *testing.T) {
 }
 
 func TestJavaPerfTools(t *testing.T) {
-	jars := kafkajvm.Get(t)
+	jars := kafkajvm.Tools(t)
 	n := node.Start(t, node.Options{Flags: []string{"--set", "group.initial.rebalance.delay.ms=0"}})
 	createTopic(t, n, "perf", 3)
 	out := jars.Run(t, "", producerPerf, "--topic", "perf", "--num-records", "50000", "--record-size", "200", "--throughput", "-1",
@@ -62,7 +62,7 @@ func TestJavaPerfTools(t *testing.T) {
 }
 
 func TestJavaAdminTools(t *testing.T) {
-	jars := kafkajvm.Get(t)
+	jars := kafkajvm.Tools(t)
 	n := node.Start(t, node.Options{Flags: []string{"--set", "group.initial.rebalance.delay.ms=0"}})
 	run := func(class string, args ...string) string {
 		t.Helper()
@@ -94,7 +94,7 @@ func TestJavaAdminTools(t *testing.T) {
 	}
 	contains(run("org.apache.kafka.tools.DeleteRecordsCommand", "--offset-json-file", offsets), "low_watermark")
 	contains(run("org.apache.kafka.tools.GetOffsetShell", "--topic", "admin"), "admin:0:", "admin:4:")
-	contains(run("org.apache.kafka.tools.ClusterTool", "cluster-id"), "Cluster ID")
+	contains(jars.Run(t, "", "org.apache.kafka.tools.ClusterTool", "cluster-id", "--bootstrap-server", n.Kafka), "Cluster ID")
 	run("org.apache.kafka.tools.LeaderElectionCommand", "--election-type", "preferred", "--all-topic-partitions")
 	contains(run("org.apache.kafka.tools.LogDirsCommand", "--describe"), `"logDirs"`)
 	contains(run("org.apache.kafka.tools.MetadataQuorumCommand", "describe", "--status"), "LeaderId:")

@@ -20,8 +20,20 @@ import (
 // Jars is a folder with Kafka's jars.
 type Jars struct{ dir, java string }
 
-// Get fetches the jars, or skips the test where there is no Java or no Maven.
-func Get(t testing.TB) Jars {
+// Tools fetches the jars of Kafka's tools (4.3.1), or skips the test where
+// there is no Java or no Maven.
+func Tools(t testing.TB) Jars {
+	t.Helper()
+	return get(t, fetchTools)
+}
+
+// Server fetches the jars of Kafka's server (4.4.0), or skips the test.
+func Server(t testing.TB) Jars {
+	t.Helper()
+	return get(t, fetchServer)
+}
+
+func get(t testing.TB, fetch func() (string, error)) Jars {
 	t.Helper()
 	java := peer.Program(t, "java")
 	peer.Program(t, "mvn")
@@ -32,22 +44,46 @@ func Get(t testing.TB) Jars {
 	return Jars{dir: dir, java: java}
 }
 
-var fetch = sync.OnceValues(func() (string, error) {
+var (
+	fetchTools  = sync.OnceValues(func() (string, error) { return fetch("tools", "kafka-tools-4.3.1") })
+	fetchServer = sync.OnceValues(func() (string, error) { return fetch("server", "kafka-4.4.0") })
+)
+
+// fetch copies the jars of a pom to a folder of bin/peers. Test packages run
+// side by side: each fetches into a folder of its own and renames it.
+func fetch(pom, name string) (string, error) {
 	root, err := node.Root()
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(root, "bin", "peers", "kafka-4.4.0")
+	peers := filepath.Join(root, "bin", "peers")
+	dir := filepath.Join(peers, name)
 	if _, err := os.Stat(filepath.Join(dir, "complete")); err == nil {
 		return dir, nil
 	}
-	cmd := exec.Command("mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory="+dir)
-	cmd.Dir = filepath.Join(root, "tests", "peers", "java")
+	if err := os.MkdirAll(peers, 0o755); err != nil {
+		return "", err
+	}
+	tmp, err := os.MkdirTemp(peers, name+".")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(tmp)
+	cmd := exec.Command("mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory="+tmp)
+	cmd.Dir = filepath.Join(root, "tests", "peers", "java", pom)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("fetch Kafka's jars: %w: %s", err, lastLine(out))
 	}
-	return dir, os.WriteFile(filepath.Join(dir, "complete"), nil, 0o644)
-})
+	if err := os.WriteFile(filepath.Join(tmp, "complete"), nil, 0o644); err != nil {
+		return "", err
+	}
+	if err := os.Rename(tmp, dir); err != nil {
+		if _, done := os.Stat(filepath.Join(dir, "complete")); done != nil {
+			return "", err
+		}
+	}
+	return dir, nil
+}
 
 func lastLine(b []byte) string {
 	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
