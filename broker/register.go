@@ -56,9 +56,16 @@ func (b *Broker) startUplink(ctx context.Context) error {
 	})
 }
 
-// awaitMetadata waits until the committed metadata is there: the proof of a
-// registration depends on the topics' durability.
+// awaitMetadata waits until everything is there that the metadata log held
+// when this node started: the proof of a registration depends on it.
 func (b *Broker) awaitMetadata(ctx context.Context) error {
+	select {
+	case <-b.quorum.Replayed():
+	case err := <-b.failed:
+		return err
+	case <-ctx.Done():
+		return errors.New("stopped while waiting for the metadata log")
+	}
 	return b.awaitImage(ctx, "the metadata", func(img *metaimage.Image) bool { return !img.Empty() })
 }
 

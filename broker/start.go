@@ -295,7 +295,9 @@ func (b *Broker) follow() {
 	if me == nil || me.BrokerEpoch != b.uplink.BrokerEpoch() || img.Offset() <= b.manager.Image().Offset() {
 		return
 	}
+	old := b.manager.Image()
 	b.manager.Apply(img)
+	b.endRecoveries(old, img)
 }
 
 func (b *Broker) followLoop() {

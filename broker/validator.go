@@ -1,10 +1,13 @@
 package broker
 
 import (
+	"errors"
+
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/moldau/moldau/broker/config"
 	"github.com/moldau/moldau/broker/controller"
+	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/metaimage"
 )
 
@@ -16,14 +19,24 @@ var _ controller.ConfigValidator = validator{}
 
 func (validator) ValidateTopic(name, value string) error { return config.ValidateTopic(name, value) }
 
-func (validator) ValidateTopicChange(name string) error { return config.ValidateTopicChange(name) }
+func (validator) ValidateTopicChange(name string) error {
+	return changeError(config.ValidateTopicChange(name))
+}
+
+// changeError answers a setting that cannot change with Kafka's INVALID_REQUEST.
+func changeError(err error) error {
+	if errors.Is(err, config.ErrFixed) {
+		return &controller.ConfigError{Code: kafka.ErrInvalidRequest, Message: err.Error()}
+	}
+	return err
+}
 
 func (validator) ValidateBroker(name, value string, all bool) error {
 	return config.ValidateBroker(name, value, all)
 }
 
 func (validator) ValidateBrokerChange(name string, all bool) error {
-	return config.ValidateBrokerChange(name, all)
+	return changeError(config.ValidateBrokerChange(name, all))
 }
 
 func (v validator) ValidateTopicSet(s controller.TopicSettings) error {

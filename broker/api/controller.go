@@ -39,6 +39,8 @@ type Quorum interface {
 	// Dispatch takes a request; reply is called exactly once and must not wait.
 	// It reports false for a key that it does not serve.
 	Dispatch(req kmsg.Request, reply func(kmsg.Response)) bool
+	// Gone says that the connection of a broker's session ended.
+	Gone(broker int32, epoch int64)
 }
 
 // ControllerHandler serves the controller listener. It implements server.Handler.
@@ -59,8 +61,18 @@ func NewController(nodeID int32, clusterID string, q Quorum, image func() *metai
 	}
 }
 
+// session is the broker whose heartbeats come by a connection.
+type session struct {
+	broker int32
+	epoch  int64
+}
+
 // Gone implements server.Handler.
-func (h *ControllerHandler) Gone(*server.Conn) {}
+func (h *ControllerHandler) Gone(c *server.Conn) {
+	if s, ok := c.State.(session); ok {
+		h.quorum.Gone(s.broker, s.epoch)
+	}
+}
 
 // Serve implements server.Handler.
 func (h *ControllerHandler) Serve(req *server.Request) (server.Body, bool, error) {
@@ -75,6 +87,9 @@ func (h *ControllerHandler) Serve(req *server.Request) (server.Body, bool, error
 		return nil, false, err
 	}
 	var resp kmsg.Response
+	if r, ok := decoded.(*kmsg.BrokerHeartbeatRequest); ok {
+		req.Conn.State = session{r.BrokerID, r.BrokerEpoch}
+	}
 	if r, ok := decoded.(*kmsg.ApiVersionsRequest); ok {
 		resp = h.apiVersions(r)
 	} else if resp = h.ask(req, decoded); resp == nil {
