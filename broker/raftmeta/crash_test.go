@@ -24,17 +24,16 @@ type world struct {
 	rng  *rand.Rand
 	st   *Store
 
-	entries     map[uint64][]byte // expected data by index, deleted ones included
-	first       uint64
-	last        uint64 // acknowledged
-	lastMin     uint64 // of the last index after a crash now
-	lastMax     uint64
-	term        uint64
-	termNext    uint64 // being set
-	snap        SnapshotID
-	snapNext    SnapshotID // being written
-	snapIndex   uint64
-	bootstraped bool
+	entries   map[uint64][]byte // expected data by index, deleted ones included
+	first     uint64
+	last      uint64 // acknowledged
+	lastMin   uint64 // of the last index after a crash now
+	lastMax   uint64
+	term      uint64
+	termNext  uint64 // being set
+	snap      SnapshotID
+	snapNext  SnapshotID // being written
+	snapIndex uint64
 }
 
 const worldDir = "data"
@@ -248,7 +247,7 @@ func (w *world) judgeSnapshot(st *Store, clone *memfs.FS) error {
 
 // crashEverywhere runs a workload and crashes at every call. It returns the
 // first thing that is wrong.
-func crashEverywhere(seed uint64, wrap func(vfs.FS) vfs.FS) (problem error, crashes int) {
+func crashEverywhere(seed uint64, wrap func(vfs.FS) vfs.FS) (crashes int, problem error) {
 	mem := memfs.New()
 	rng := rand.New(rand.NewPCG(seed, 1))
 	coins := rand.New(rand.NewPCG(seed, 2))
@@ -267,13 +266,13 @@ func crashEverywhere(seed uint64, wrap func(vfs.FS) vfs.FS) (problem error, cras
 	for i := 0; i < 60 && err == nil && problem == nil; i++ {
 		err = w.step()
 	}
-	return errors.Join(problem, err), crashes
+	return crashes, errors.Join(problem, err)
 }
 
 func TestCrashAtEveryCall(t *testing.T) {
 	total := 0
 	for seed := range uint64(40) {
-		problem, crashes := crashEverywhere(seed, func(f vfs.FS) vfs.FS { return f })
+		crashes, problem := crashEverywhere(seed, func(f vfs.FS) vfs.FS { return f })
 		if problem != nil {
 			t.Fatalf("seed %d: %v", seed, problem)
 		}
@@ -339,7 +338,7 @@ func TestLostSyncIsCaught(t *testing.T) {
 		t.Run(caller, func(t *testing.T) {
 			lost := 0
 			for seed := range uint64(400) {
-				problem, _ := crashEverywhere(seed, func(f vfs.FS) vfs.FS { return lossyFS{f, caller, &lost} })
+				_, problem := crashEverywhere(seed, func(f vfs.FS) vfs.FS { return lossyFS{f, caller, &lost} })
 				if problem != nil {
 					t.Logf("seed %d, %d syncs lost: %v", seed, lost, problem)
 					return

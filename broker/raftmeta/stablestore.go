@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"runtime"
 	"sort"
 	"sync"
@@ -66,10 +68,10 @@ func openStable(fsys vfs.FS, dir string, guard *Guard, fresh bool) (s *StableSto
 			return s, nil
 		}
 		err = errors.Join(err, s.file.Close())
-		if !fresh || errors.Is(err, ErrNewerFormat) {
+		if !fresh || !errors.Is(err, ErrDamaged) {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
-	} else if !fresh {
+	} else if !fresh || !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("open raft's term and vote: %w", err)
 	}
 	if s.file, err = fsys.Create(path); err != nil {
@@ -88,12 +90,16 @@ func openStable(fsys vfs.FS, dir string, guard *Guard, fresh bool) (s *StableSto
 	return s, nil
 }
 
-// load takes the newest valid slot.
+// load takes the newest valid slot. A slot that cannot be read may hold the
+// newest vote, so it fails the load; one that is torn was never acknowledged.
 func (s *StableStore) load() error {
 	b := make([]byte, stableSlotBytes)
 	found := false
 	for slot := int64(0); slot < 2; slot++ {
 		n, err := s.file.ReadAt(b, slot*stableSlotBytes)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return fmt.Errorf("read raft's term and vote: %w", err)
+		}
 		seq, values, err := parseStableSlot(b[:n])
 		if errors.Is(err, ErrNewerFormat) {
 			return err
