@@ -46,13 +46,6 @@ func (r *reader) int32() int32 {
 	return 0
 }
 
-func (r *reader) int64() int64 {
-	if b := r.take(8); b != nil {
-		return int64(binary.BigEndian.Uint64(b))
-	}
-	return 0
-}
-
 func (r *reader) uuid() (u kafka.UUID) {
 	copy(u[:], r.take(len(u)))
 	return u
@@ -138,7 +131,6 @@ type writer struct {
 	flexible bool
 }
 
-func (w *writer) int8(v int8)       { w.dst = append(w.dst, byte(v)) }
 func (w *writer) int16(v int16)     { w.dst = binary.BigEndian.AppendUint16(w.dst, uint16(v)) }
 func (w *writer) int32(v int32)     { w.dst = binary.BigEndian.AppendUint32(w.dst, uint32(v)) }
 func (w *writer) int64(v int64)     { w.dst = binary.BigEndian.AppendUint64(w.dst, uint64(v)) }

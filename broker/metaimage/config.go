@@ -41,10 +41,6 @@ func compareConfigKey(a, b ConfigKey) int {
 	return cmp.Or(cmp.Compare(a.Type, b.Type), strings.Compare(a.Name, b.Name), strings.Compare(a.Key, b.Key))
 }
 
-func compareResource(a, b Resource) int {
-	return cmp.Or(cmp.Compare(a.Type, b.Type), strings.Compare(a.Name, b.Name))
-}
-
 // Config is the dynamic value of one config, ok is false where none is set.
 func (m *Image) Config(r Resource, key string) (v ConfigValue, ok bool) {
 	return m.configs.Get(ConfigKey{r, key})

@@ -131,7 +131,7 @@ func (e *Editor[K, V]) Delete(k K) bool {
 	}
 	m.root = e.delete(m.root, k)
 	m.n--
-	for m.root.kids != nil && len(m.root.kids) == 1 {
+	for len(m.root.kids) == 1 {
 		m.root = m.root.kids[0]
 		m.height--
 	}

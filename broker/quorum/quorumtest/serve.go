@@ -2,10 +2,10 @@ package quorumtest
 
 import (
 	"encoding/binary"
+	"fmt"
 	"io"
 	"sync"
 
-	"github.com/twmb/franz-go/pkg/kbin"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/moldau/moldau/net/transport"
@@ -85,15 +85,8 @@ func serveOne(c transport.Conn, d Dispatcher) error {
 	if _, err := io.ReadFull(c, frame); err != nil {
 		return err
 	}
-	r := kbin.Reader{Src: frame}
-	key, version, correlation := r.Int16(), r.Int16(), r.Int32()
-	r.NullableString()
-	req := kmsg.RequestForKey(key)
-	req.SetVersion(version)
-	if req.IsFlexible() {
-		kmsg.SkipTags(&r)
-	}
-	if err := req.ReadFrom(r.Src); err != nil {
+	req, correlation, err := parse(frame)
+	if err != nil {
 		return err
 	}
 	answer := make(chan kmsg.Response, 1)
@@ -107,6 +100,28 @@ func serveOne(c transport.Conn, d Dispatcher) error {
 	}
 	out = resp.AppendTo(out)
 	binary.BigEndian.PutUint32(out, uint32(len(out)-4))
-	_, err := c.Write(out)
+	_, err = c.Write(out)
 	return err
+}
+
+// parse takes a request apart, the header as of version 1 or 2.
+func parse(frame []byte) (req kmsg.Request, correlation int32, err error) {
+	const fixed = 2 + 2 + 4 + 2 // key, version, correlation id, length of the client id
+	if len(frame) < fixed {
+		return nil, 0, io.ErrUnexpectedEOF
+	}
+	key := int16(binary.BigEndian.Uint16(frame))
+	correlation = int32(binary.BigEndian.Uint32(frame[4:]))
+	clientID := max(int(int16(binary.BigEndian.Uint16(frame[8:]))), 0)
+	if req = kmsg.RequestForKey(key); req == nil {
+		return nil, 0, fmt.Errorf("unknown key %d", key)
+	}
+	req.SetVersion(int16(binary.BigEndian.Uint16(frame[2:])))
+	if clientID += fixed; req.IsFlexible() {
+		clientID++ // no tagged fields
+	}
+	if len(frame) < clientID {
+		return nil, 0, io.ErrUnexpectedEOF
+	}
+	return req, correlation, req.ReadFrom(frame[clientID:])
 }

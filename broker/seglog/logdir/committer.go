@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/seglog"
 	"github.com/moldau/moldau/clock"
 )
@@ -423,6 +422,3 @@ func (d *Dir) parallel(n, lanes int, fn func(i int) error) error {
 	wg.Wait()
 	return firstError(errs...)
 }
-
-// durabilityOf is the topic's durability.
-func (p *Partition) durability() kafka.Durability { return p.options.Load().Durability }

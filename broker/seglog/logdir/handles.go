@@ -70,13 +70,6 @@ func (h *handles) use(s *segment) {
 	s.refs++
 }
 
-// pin takes one more reference to a segment that the caller holds.
-func (h *handles) pin(s *segment) {
-	h.mu.Lock()
-	s.refs++
-	h.mu.Unlock()
-}
-
 // release gives a reference back.
 func (h *handles) release(s *segment) {
 	var shut vfs.File

@@ -27,7 +27,6 @@ type lane struct {
 	cuts    []cutOrder   // of this turn, to be carried out together
 	calls   []func(*lane)
 	handed  []*Partition // with something for the committer
-	run     []seglog.Op  // consecutive appends that go out in one write
 	bufs    [][]byte
 }
 

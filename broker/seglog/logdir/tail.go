@@ -29,9 +29,6 @@ type laneState struct {
 // active is the segment that is appended to.
 func (t *laneState) active() *seglog.Segment { return &t.infos[len(t.infos)-1] }
 
-// lastEpoch is the leader epoch of the last batch, -1 when the log is empty.
-func (t *laneState) lastEpoch() int32 { return t.epochs.Latest().Epoch }
-
 // take accounts for the batches of ap, which were just written, and returns
 // what belongs into the transaction index.
 func (t *laneState) take(ap *seglog.Append) ([]seglog.AbortedTxn, error) {
