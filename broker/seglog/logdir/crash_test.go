@@ -25,7 +25,7 @@ import (
 // is taken. Every clone is recovered and held against its promises.
 
 // debugCrashes makes a failed check say what the clone held.
-const debugCrashes = true
+const debugCrashes = false
 
 // promise is what one partition's replica may rely on at a moment.
 type promise struct {

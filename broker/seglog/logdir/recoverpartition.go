@@ -24,11 +24,13 @@ type partRecovery struct {
 	hadEpoch []seglog.EpochStart // the leader-epoch file as found
 
 	// What marks and journal say.
-	resume  *resume
-	synced  int64 // S
-	start   int64 // log start
-	entries []journalItem
-	touched bool
+	resume *resume
+	// producers are those of a resume point that lies below the log start.
+	producers []seglog.ProducerEntry
+	synced    int64 // S
+	start     int64 // log start
+	entries   []journalItem
+	touched   bool
 
 	dirty   []string // .log files to sync
 	entered bool     // entries of the folder changed
@@ -244,6 +246,11 @@ func (p *partRecovery) dropBelowStart() error {
 			return err
 		}
 		p.files = p.files[1:]
+	}
+	if x := p.resume; x != nil && len(p.files) > 0 && x.segments[len(x.segments)-1].Base < p.files[0].base {
+		// The resume point lies in what was deleted since. Of its producers those
+		// that wrote nothing later are as they were.
+		p.resume, p.producers = nil, x.producers
 	}
 	return nil
 }

@@ -56,7 +56,7 @@ func (p *partRecovery) scan() (*scanned, error) {
 		s.segments = p.closedOf(x)
 		files = p.from(first.Base)
 		cfg.Next = x.end
-		cfg.Epochs = mergeEpochs(x.epochs, p.hadEpoch, x.end)
+		cfg.Epochs = mergeEpochs(x.epochs, epochsFrom(p.hadEpoch, x.end, p.start), x.end)
 		s.producers = seglog.NewProducerTable(0, x.producers)
 	} else {
 		if len(files) == 0 {
@@ -145,19 +145,19 @@ func epochsFrom(file []seglog.EpochStart, base, start int64) []seglog.EpochStart
 	return file[n:]
 }
 
-// snapshotAt reads the producer snapshot at base; without one there are none.
+// snapshotAt reads the producer snapshot at base, if a sound one is there.
 func (p *partRecovery) snapshotAt(base int64) []seglog.ProducerEntry {
 	file := seglog.FileName(base, seglog.SnapshotSuffix)
 	if _, ok := p.names[file]; !ok {
-		return nil
+		return p.producers
 	}
 	b, err := vfs.ReadFile(p.d.cfg.FS, p.path+"/"+file, smallFileMax)
 	if err != nil {
-		return nil
+		return p.producers
 	}
 	entries, err := seglog.DecodeSnapshot(b)
 	if err != nil {
-		return nil
+		return p.producers
 	}
 	return entries
 }

@@ -1,0 +1,53 @@
+package logdir
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// promiseSeedsMax bounds the workloads that look for the harm of one missing sync.
+const promiseSeedsMax = 24
+
+// TestEveryPromiseIsNeeded leaves out the syncs of one promise at a time: some
+// crash must then break what was promised. A promise that can go without harm
+// is none, or the crash test is blind to it.
+func TestEveryPromiseIsNeeded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a minute")
+	}
+	// The same workloads with every sync in place break nothing.
+	for seed := range uint64(promiseSeedsMax) {
+		if problem := harm(t, seed, promiseCount); problem != "" {
+			t.Fatalf("seed %d, nothing left out: %s", seed, problem)
+		}
+	}
+	for p := range promiseCount {
+		t.Run(p.String(), func(t *testing.T) {
+			for seed := range uint64(promiseSeedsMax) {
+				if problem := harm(t, seed, p); problem != "" {
+					t.Logf("seed %d: %s", seed, problem)
+					return
+				}
+			}
+			t.Errorf("no crash of %d workloads misses the syncs of %q", promiseSeedsMax, p)
+		})
+	}
+}
+
+// harm runs a workload without the syncs of one promise and returns the first
+// thing that a crash breaks.
+func harm(t *testing.T, seed uint64, leave syncPromise) string {
+	wl := workload{
+		direct: []int{1, 0, 100}[seed%3], steps: 80, share: 0.4, leave: leave,
+		kills: true, partial: seed%2 == 0,
+	}
+	r := newCrashRun(t, 1000+seed, wl)
+	points := r.run(wl)
+	for i := range points {
+		if problems := r.c.check(&points[i]); len(problems) > 0 {
+			return fmt.Sprintf("crash %d of %d: %s", i, len(points), strings.Join(problems, "\n"))
+		}
+	}
+	return ""
+}
