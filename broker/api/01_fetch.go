@@ -145,7 +145,7 @@ func (c *fetchCall) gather(conn *server.Conn) bool {
 		minBytes = 0
 	}
 	deadline := c.h.cfg.Clock.Mono().Add(millis(c.req.MaxWaitMillis))
-	waited := false
+	defer c.unwatch()
 	for c.shards > 0 {
 		if !c.ask(conn, minBytes) {
 			return false
@@ -155,7 +155,6 @@ func (c *fetchCall) gather(conn *server.Conn) bool {
 		if stop || sum >= minBytes || left <= 0 {
 			break
 		}
-		waited = true
 		c.state.timer.Reset(left)
 		select {
 		case <-c.state.wait.Wake():
@@ -163,12 +162,8 @@ func (c *fetchCall) gather(conn *server.Conn) bool {
 		case <-c.state.timer.C():
 			minBytes = 0
 		case <-conn.Closed():
-			c.unwatch()
 			return false
 		}
-	}
-	if waited {
-		c.unwatch()
 	}
 	return true
 }
@@ -209,9 +204,10 @@ func (c *fetchCall) take() (sum int64, stop bool) {
 	return sum, stop
 }
 
+// unwatch ends the watches that shards keep for this fetch.
 func (c *fetchCall) unwatch() {
 	for _, f := range c.sends {
-		if f == nil {
+		if f == nil || !f.Watching {
 			continue
 		}
 		u := &shard.Unwatch{Wait: c.state.wait}

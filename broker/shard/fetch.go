@@ -16,6 +16,8 @@ type Fetch struct {
 	// Watch asks to be told of growth when the bytes available here are fewer
 	// than Wait's minimum.
 	Watch bool
+	// Watching says that watches were left behind: Unwatch ends them.
+	Watching bool
 }
 
 // FetchPart is one partition of a Fetch.
@@ -98,7 +100,8 @@ func (f *Fetch) on(s *Shard) {
 		available += p.Answer.Available
 		failed = failed || p.Answer.Code != kafka.ErrNone || p.Answer.Diverging.Epoch >= 0
 	}
-	if f.Watch && !failed && f.Wait.sum.Load()+available < f.Wait.minBytes {
+	f.Watching = f.Watch && !failed && f.Wait.sum.Load()+available < f.Wait.minBytes
+	if f.Watching {
 		for i := range f.Parts {
 			p := &f.Parts[i]
 			p.Handle.watch(watcher{wait: f.Wait, ask: p.Ask, seen: p.Answer.Available})

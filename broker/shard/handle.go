@@ -22,6 +22,8 @@ type Handle struct {
 	part  *logdir.Partition
 	key   uint64 // under which the disk worker answers
 
+	standing seglog.Standing // the Manager's: what recovery found, until it is lifted
+
 	// settings that connections read while they validate batches.
 	settings atomic.Pointer[Settings]
 

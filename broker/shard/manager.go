@@ -12,6 +12,7 @@ import (
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/metaimage"
 	"github.com/moldau/moldau/broker/replica"
+	"github.com/moldau/moldau/broker/seglog"
 	"github.com/moldau/moldau/broker/seglog/logdir"
 	"github.com/moldau/moldau/clock"
 	"github.com/moldau/moldau/internal/yield"
@@ -196,6 +197,7 @@ func (m *Manager) applyPartitions(img *metaimage.Image, changed []kafka.TopicPar
 		case p.HasReplica(m.cfg.NodeID) && h == nil:
 			toOpen = append(toOpen, id)
 		case p.HasReplica(m.cfg.NodeID):
+			m.liftStanding(h, p)
 			h.shard.in.Put(&roles{h: h, role: m.role(img, h.Topic, p)})
 		case h != nil:
 			toRemove = append(toRemove, id)
@@ -285,7 +287,25 @@ func (m *Manager) adopt(img *metaimage.Image, r recovered, cfg TopicConfig) {
 		return
 	}
 	cfg.Replica.ID, cfg.Replica.Topic = r.id, r.topic
-	m.give(img, r.dir, part, replica.New(m.replicaConfig(cfg.Replica), st), cfg, r.topic, r.id)
+	h := m.give(img, r.dir, part, replica.New(m.replicaConfig(cfg.Replica), st), cfg, r.topic, r.id)
+	if h != nil {
+		h.standing = seglog.Classify(cfg.Options.Durability, st.Evidence)
+		m.liftStanding(h, img.Partition(r.id))
+	}
+}
+
+// liftStanding ends a verdict worse than intact once the image shows that the
+// replica leads, or is in sync without a mark (the contract's section 5).
+func (m *Manager) liftStanding(h *Handle, p *metaimage.Partition) {
+	_, doubted := p.DoubtOf(m.cfg.NodeID)
+	if h.standing == seglog.Intact || doubted || p.Leader != m.cfg.NodeID && !p.InISR(m.cfg.NodeID) {
+		return
+	}
+	if err := h.part.SetStanding(seglog.Intact); err != nil {
+		m.cfg.Events.Emit(ReplicaNotOpened{Topic: h.Topic, ID: h.ID, Err: fmt.Errorf("lift its standing: %w", err)})
+		return
+	}
+	h.standing = seglog.Intact
 }
 
 // clearName removes a folder of an older topic of the same name: the metadata
@@ -323,7 +343,7 @@ func (m *Manager) place(planned map[*logdir.Dir][]logdir.Spec) *logdir.Dir {
 }
 
 // give hands an open replica to the shard with the least load.
-func (m *Manager) give(img *metaimage.Image, dir *logdir.Dir, part *logdir.Partition, machine *replica.Replica, cfg TopicConfig, topic string, id kafka.TopicPartition) {
+func (m *Manager) give(img *metaimage.Image, dir *logdir.Dir, part *logdir.Partition, machine *replica.Replica, cfg TopicConfig, topic string, id kafka.TopicPartition) *Handle {
 	index := 0
 	for i, n := range m.loads {
 		if n < m.loads[index] {
@@ -340,7 +360,7 @@ func (m *Manager) give(img *metaimage.Image, dir *logdir.Dir, part *logdir.Parti
 		hc, err := newHostedCoordinator(s, h, newMachine, m.Image, m.loader)
 		if err != nil {
 			m.cfg.Events.Emit(ReplicaNotOpened{Topic: topic, ID: id, Err: err})
-			return
+			return nil
 		}
 		h.coord = hc
 	}
@@ -348,6 +368,7 @@ func (m *Manager) give(img *metaimage.Image, dir *logdir.Dir, part *logdir.Parti
 	m.mu.Lock()
 	m.handles[id] = h
 	m.mu.Unlock()
+	return h
 }
 
 // applyConfigs gives changed configurations to the replicas: of single topics,
@@ -378,6 +399,9 @@ func (m *Manager) applyConfigs(img *metaimage.Image, changed []metaimage.Resourc
 		h.settings.Store(&settings)
 		h.part.SetOptions(cfg.Options)
 		h.shard.in.Put(&configure{h: h, cfg: m.replicaConfig(cfg.Replica)})
+		if p := img.Partition(h.ID); p != nil { // min.insync.replicas is part of the role
+			h.shard.in.Put(&roles{h: h, role: m.role(img, h.Topic, p)})
+		}
 	}
 }
 
