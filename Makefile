@@ -19,7 +19,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## build and start one node, its data in ./data (ARGS="--listen ..." for more)
-	@exec bin/moldau start --data data $(ARGS)
+	@exec bin/moldau start --data data --hints $(ARGS)
 
 build: ## bin/moldau, static
 	cd cmd && go build -trimpath -o ../bin/moldau ./moldau
