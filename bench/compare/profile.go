@@ -1,0 +1,64 @@
+package compare
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/moldau/moldau/bench/load"
+)
+
+// Profile runs a scenario once more on Moldau at os, not measured, and writes
+// a CPU profile of the server's first d of it and its listing to dir.
+func (c *Config) Profile(ctx context.Context, s load.Scenario, d time.Duration, dir string) (err error) {
+	_, target := c.side(MoldauOS)
+	target.Prefix = "profile-"
+	path := filepath.Join(dir, "cpu-"+s.Name)
+	_, err = load.Run(ctx, target, s, func(part func() error) error {
+		taken := make(chan error, 1)
+		go func() {
+			taken <- fetch(ctx, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", c.Moldau.HTTP, max(1, int(d.Seconds()))), path+".pb.gz")
+		}()
+		err := part()
+		return errors.Join(err, <-taken)
+	})
+	if s.Kind == load.Consume {
+		err = errors.Join(err, load.Forget(ctx, target, s))
+	}
+	if err != nil {
+		return fmt.Errorf("profile %s: %w", s.Name, err)
+	}
+	listing, err := exec.CommandContext(ctx, "go", "tool", "pprof", "-top", "-nodecount=60", path+".pb.gz").Output()
+	if err != nil {
+		return fmt.Errorf("list the profile of %s: %w", s.Name, err)
+	}
+	c.Say("profile of %s: %s.pb.gz, listed in %s.txt", s.Name, path, path)
+	return os.WriteFile(path+".txt", listing, 0o644)
+}
+
+func fetch(ctx context.Context, url, path string) (err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", url, answer.Status)
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, answer.Body)
+	return errors.Join(err, f.Close())
+}

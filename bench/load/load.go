@@ -1,0 +1,120 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/moldau/moldau/bench/stats"
+)
+
+// Target is what a load runs against.
+type Target struct {
+	Addr   string
+	Data   string            // log directory, for the check of what is on disk
+	Topic  map[string]string // configuration of the topics
+	Prefix string            // of the topics' names
+}
+
+// Result is what the driver saw.
+type Result struct {
+	Records  int64
+	Wall     time.Duration // from the first record to the last answer
+	Disk     Disk          // Produce and Lone
+	Ack      *stats.Histogram
+	EndToEnd *stats.Histogram // Lone: from Produce to the consumer's poll
+}
+
+// Measure runs the measured part of a load and reads the counters around it.
+type Measure func(part func() error) error
+
+// stallTimeout is how long no answer at all may come.
+const stallTimeout = 60 * time.Second
+
+// Run runs one scenario in a topic of its own, checks the logs and deletes the
+// topic. Consume reads a topic that the first run fills and Forget deletes.
+func Run(ctx context.Context, t Target, s Scenario, measure Measure) (Result, error) {
+	switch s.Kind {
+	case Produce:
+		return inTopic(ctx, t, s, func(topic string) (Result, error) { return produce(ctx, t, s, topic, measure) })
+	case Lone:
+		return inTopic(ctx, t, s, func(topic string) (Result, error) { return lone(ctx, t, s, topic, measure) })
+	case Consume:
+		return consumeFilled(ctx, t, s, measure)
+	}
+	return Result{}, fmt.Errorf("scenario %s: no such kind %q", s.Name, s.Kind)
+}
+
+// inTopic makes a topic, runs f, compares the logs with what was acknowledged,
+// and deletes the topic.
+func inTopic(ctx context.Context, t Target, s Scenario, f func(topic string) (Result, error)) (r Result, err error) {
+	admin, err := newAdmin(t)
+	if err != nil {
+		return r, err
+	}
+	defer admin.Close()
+	topic := fmt.Sprintf("%s%s-%d", t.Prefix, s.Name, time.Now().UnixNano())
+	if err := create(ctx, admin, t, topic, s.Partitions); err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, remove(ctx, admin, topic)) }()
+	if r, err = f(topic); err != nil {
+		return r, err
+	}
+	r.Disk, err = verify(ctx, admin, t, s, topic)
+	return r, err
+}
+
+// verify compares a topic's end offsets and files with what was acknowledged.
+func verify(ctx context.Context, admin *kadm.Client, t Target, s Scenario, topic string) (Disk, error) {
+	ends, err := admin.ListEndOffsets(ctx, topic)
+	if err != nil {
+		return Disk{}, err
+	}
+	var sum int64
+	ends.Each(func(o kadm.ListedOffset) {
+		err = errors.Join(err, o.Err)
+		sum += o.Offset
+	})
+	if err == nil && sum != s.Records {
+		err = fmt.Errorf("%s: the logs end at %d together, %d records were acknowledged", topic, sum, s.Records)
+	}
+	if err != nil {
+		return Disk{}, err
+	}
+	disk, err := ReadDisk(t.Data, topic)
+	if err != nil {
+		return disk, err
+	}
+	return disk, s.checkSize(disk)
+}
+
+func newAdmin(t Target) (*kadm.Client, error) {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(t.Addr))
+	if err != nil {
+		return nil, err
+	}
+	return kadm.NewClient(cl), nil
+}
+
+func create(ctx context.Context, admin *kadm.Client, t Target, topic string, partitions int) error {
+	configs := map[string]*string{}
+	for name, value := range t.Topic {
+		configs[name] = &value
+	}
+	if _, err := admin.CreateTopic(ctx, int32(partitions), 1, configs, topic); err != nil {
+		return fmt.Errorf("create %s: %w", topic, err)
+	}
+	return nil
+}
+
+func remove(ctx context.Context, admin *kadm.Client, topic string) error {
+	if _, err := admin.DeleteTopic(ctx, topic); err != nil {
+		return fmt.Errorf("delete %s: %w", topic, err)
+	}
+	return nil
+}

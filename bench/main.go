@@ -1,0 +1,31 @@
+// Command bench measures Moldau: beside Apache Kafka under the same loads, the
+// cost of acks at `sync` over many partitions, and start-up and memory.
+//
+//	make bench                               everything, in full
+//	make bench ARGS="-quick"                 everything, small: does it run?
+//	make bench ARGS="-only compare -scenarios lone,consume -rounds 5"
+//
+// docs/benchmarks.md tells how it measures. Every run is a line of JSON in
+// out/bench; the table on standard output is in out/bench/*.txt, too.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	o, err := parseOptions(os.Args[1:])
+	if err == nil {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		err = run(ctx, o)
+		stop()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}

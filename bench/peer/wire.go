@@ -1,0 +1,132 @@
+package peer
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Wire is one connection that sends a request and reads its answer.
+type Wire struct {
+	conn net.Conn
+	next int32
+}
+
+const (
+	// answerTimeout bounds the wait for one answer.
+	answerTimeout = 10 * time.Second
+	// answerBytesMax bounds an answer's length.
+	answerBytesMax = 64 << 20
+)
+
+// Dial connects.
+func Dial(addr string) (*Wire, error) {
+	conn, err := net.DialTimeout("tcp", addr, answerTimeout)
+	if err != nil {
+		return nil, err
+	}
+	return &Wire{conn: conn}, nil
+}
+
+// Close closes the connection.
+func (w *Wire) Close() { _ = w.conn.Close() } // nothing is lost
+
+// Ask sends a request, whose version is set, and reads the answer.
+func (w *Wire) Ask(request kmsg.Request) (kmsg.Response, error) {
+	w.next++
+	frame := kmsg.NewRequestFormatter(kmsg.FormatterClientID("moldau-bench")).AppendRequest(nil, request, w.next)
+	if err := w.conn.SetDeadline(time.Now().Add(answerTimeout)); err != nil {
+		return nil, err
+	}
+	if _, err := w.conn.Write(frame); err != nil {
+		return nil, err
+	}
+	var head [4]byte
+	if _, err := io.ReadFull(w.conn, head[:]); err != nil {
+		return nil, err
+	}
+	n := int32(binary.BigEndian.Uint32(head[:]))
+	if n < 4 || n > answerBytesMax {
+		return nil, fmt.Errorf("an answer of %d bytes", n)
+	}
+	body := make([]byte, n)
+	if _, err := io.ReadFull(w.conn, body); err != nil {
+		return nil, err
+	}
+	if id := int32(binary.BigEndian.Uint32(body)); id != w.next {
+		return nil, fmt.Errorf("the answer to request %d, not %d", id, w.next)
+	}
+	body = body[4:]
+	if request.IsFlexible() {
+		if body[0] != 0 {
+			return nil, errors.New("an answer with tags in its header")
+		}
+		body = body[1:]
+	}
+	response := request.ResponseKind()
+	return response, response.ReadFrom(body)
+}
+
+// Versions that are the same for both systems and not flexible.
+const (
+	metadataVersion    = 8
+	listOffsetsVersion = 5
+)
+
+// Metadata asks for the brokers and, by all, for all topics. It fails unless
+// the answer names a broker.
+func (w *Wire) Metadata(all bool) (*kmsg.MetadataResponse, error) {
+	request := kmsg.NewPtrMetadataRequest()
+	request.Version = metadataVersion
+	if !all {
+		request.Topics = []kmsg.MetadataRequestTopic{}
+	}
+	answer, err := w.Ask(request)
+	if err != nil {
+		return nil, err
+	}
+	m := answer.(*kmsg.MetadataResponse)
+	if len(m.Brokers) == 0 {
+		return nil, errors.New("no broker yet")
+	}
+	return m, nil
+}
+
+// EndOffsets asks where the partitions 0 to n-1 of a topic end. It fails
+// unless every one of them answers.
+func (w *Wire) EndOffsets(topic string, n int) ([]int64, error) {
+	request := kmsg.NewPtrListOffsetsRequest()
+	request.Version = listOffsetsVersion
+	request.ReplicaID = -1
+	t := kmsg.NewListOffsetsRequestTopic()
+	t.Topic = topic
+	for i := range n {
+		p := kmsg.NewListOffsetsRequestTopicPartition()
+		p.Partition, p.Timestamp = int32(i), -1
+		t.Partitions = append(t.Partitions, p)
+	}
+	request.Topics = append(request.Topics, t)
+	answer, err := w.Ask(request)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]int64, n)
+	served := 0
+	for _, t := range answer.(*kmsg.ListOffsetsResponse).Topics {
+		for _, p := range t.Partitions {
+			if p.ErrorCode == 0 && p.Partition >= 0 && int(p.Partition) < n {
+				out[p.Partition] = p.Offset
+				served++
+			}
+		}
+	}
+	if served != n {
+		return nil, fmt.Errorf("%d of %d partitions are served", served, n)
+	}
+	return out, nil
+}

@@ -1,0 +1,58 @@
+package proc
+
+import "time"
+
+// Reading is the state of the counters at a moment.
+type Reading struct {
+	at             time.Time
+	machine        Machine
+	server, driver time.Duration
+	kernel         map[int]time.Duration
+}
+
+// Read reads the counters of the machine and of the two processes.
+func (f FS) Read(now time.Time, server, driver int) (Reading, error) {
+	r := Reading{at: now}
+	s, err := f.Process(server)
+	if err != nil {
+		return r, err
+	}
+	d, err := f.Process(driver)
+	if err != nil {
+		return r, err
+	}
+	r.server, r.driver = s.CPU, d.CPU
+	if r.kernel, err = f.kernelThreads(); err != nil {
+		return r, err
+	}
+	r.machine, err = f.Machine()
+	return r, err
+}
+
+// Usage is who had the processors between two readings.
+type Usage struct {
+	Wall                           time.Duration
+	Server, Driver, Kernel, Others time.Duration // of processor time
+	// OthersShare is the part of the whole machine's time (wall times
+	// processors) that others had, 0 to 1.
+	OthersShare float64
+}
+
+// Since is what was used from before to r. Others is what is left of the
+// machine's busy time: it counts every other process and the time that the
+// host of a virtual machine took. The kernel's threads (write-back, journal of
+// the file system) are apart: mostly they work for the server.
+func (r Reading) Since(before Reading) Usage {
+	u := Usage{
+		Wall:   r.at.Sub(before.at),
+		Server: r.server - before.server, Driver: r.driver - before.driver,
+	}
+	for pid, cpu := range r.kernel {
+		u.Kernel += max(0, cpu-before.kernel[pid]) // a new thread counts from 0
+	}
+	u.Others = max(0, r.machine.Busy-before.machine.Busy-u.Server-u.Driver-u.Kernel)
+	if whole := u.Wall * time.Duration(r.machine.CPUs); whole > 0 {
+		u.OthersShare = float64(u.Others) / float64(whole)
+	}
+	return u
+}
