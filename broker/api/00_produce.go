@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/moldau/moldau/broker/batch"
 	"github.com/moldau/moldau/broker/kafka"
@@ -29,20 +30,36 @@ const adminClientID = "__admin_client"
 type produceCall struct {
 	h        *Handler
 	slot     *server.Slot
+	listener string
 	version  int16
 	flexible bool
 	acks     int16
+	timeout  time.Duration
 	img      *metaimage.Image
+	elements int // to be given back to the gate
 
-	names  []byte // of the topics, one after the other
 	topics []produceTopic
 	parts  []producePart
 	sends  []*shard.Produce // by shard index
 	left   atomic.Int32     // shards that have not answered
+
+	// A request of one batch, the most frequent kind, needs no other memory.
+	lone struct {
+		topics [1]produceTopic
+		parts  [1]producePart
+		sends  [loneShardsMax]*shard.Produce
+		send   shard.Produce
+		batch  [1]shard.ProducePart
+		used   bool
+	}
 }
 
+// loneShardsMax is the number of shards up to which a request of one batch is
+// one allocation.
+const loneShardsMax = 8
+
 type produceTopic struct {
-	name  int // bytes of names
+	name  string
 	id    kafka.UUID
 	parts int
 }
@@ -58,83 +75,117 @@ type producePart struct {
 	leader     *metaimage.Partition // set where the client should look elsewhere
 }
 
-const (
-	produceTopicBytesMin     = 2
-	producePartitionBytesMin = 5
-)
-
 func (h *Handler) produce(req *server.Request) (server.Body, bool, error) {
-	r := reader{b: req.Body, flexible: req.Flexible}
-	transactional := r.string() != nil
-	acks := r.int16()
-	timeout := millis(r.int32())
-	c := &produceCall{
-		h: h, version: req.Version, flexible: req.Flexible, acks: acks,
-		img: h.cfg.Manager.Image(), sends: make([]*shard.Produce, h.cfg.Manager.Shards()),
+	topics, parts, ok := countProduce(req)
+	if !ok || topics+parts > requestElementsMax {
+		return nil, false, malformed(req, fmt.Errorf("body of %d bytes is malformed or has more than %d elements", len(req.Body), requestElementsMax))
 	}
-	codecs := h.codecs.Get().(*batch.Codecs)
-	c.read(&r, req, codecs, transactional)
-	h.codecs.Put(codecs)
-	if r.bad || len(r.b) > 0 {
-		c.release()
-		return nil, false, server.Refused{Text: fmt.Sprintf("Produce v%d: body of %d bytes is malformed", req.Version, len(req.Body))}
+	n, open := h.gate.enter(topics+parts, req.Conn.Closed())
+	if !open {
+		return nil, false, errGoneWaiting
 	}
+	c := &produceCall{h: h, listener: req.Conn.Listener.Name, version: req.Version, flexible: req.Flexible, img: h.cfg.Manager.Image(), elements: n}
+	c.room(topics, parts, h.cfg.Manager.Shards())
+	c.read(req)
 	c.slot = req.Slot()
-	c.send(timeout.Milliseconds())
+	c.send()
 	return nil, true, nil
 }
 
-// read walks the request and validates its batches.
-func (c *produceCall) read(r *reader, req *server.Request, codecs *batch.Codecs, transactional bool) {
-	byID := c.version >= 13
+// countProduce walks a body: how many topics and partitions it has, and
+// whether it has the right shape.
+func countProduce(req *server.Request) (topics, parts int, ok bool) {
+	r := reader{b: req.Body, flexible: req.Flexible}
+	r.string()
+	r.take(6) // acks, timeout
+	topics = max(r.count(1), 0)
+	for range topics {
+		if req.Version >= 13 {
+			r.take(len(kafka.UUID{}))
+		} else {
+			r.string()
+		}
+		n := max(r.count(1), 0)
+		for range n {
+			r.take(4)
+			r.bytes()
+			if r.tags(); r.bad {
+				return 0, 0, false
+			}
+		}
+		parts += n
+		if r.tags(); r.bad {
+			return 0, 0, false
+		}
+	}
+	r.tags()
+	return topics, parts, !r.bad && len(r.b) == 0
+}
+
+// room makes room for the counted topics and partitions.
+func (c *produceCall) room(topics, parts, shards int) {
+	if topics <= 1 && parts <= 1 {
+		c.topics, c.parts = c.lone.topics[:0], c.lone.parts[:0]
+	} else {
+		c.topics, c.parts = make([]produceTopic, 0, topics), make([]producePart, 0, parts)
+	}
+	if shards <= loneShardsMax {
+		c.sends = c.lone.sends[:shards]
+	} else {
+		c.sends = make([]*shard.Produce, shards)
+	}
+}
+
+// read walks the request, whose shape is right, and validates its batches.
+func (c *produceCall) read(req *server.Request) {
+	r := reader{b: req.Body, flexible: req.Flexible}
+	transactional := r.string() != nil
+	c.acks, c.timeout = r.int16(), millis(r.int32())
 	now := c.h.cfg.Clock.Wall()
-	for range r.count(produceTopicBytesMin) {
+	for range r.count(1) {
 		var topic *metaimage.Topic
 		t := produceTopic{}
-		if byID {
+		if c.version >= 13 {
 			t.id = r.uuid()
 			topic = c.img.Topic(t.id)
 		} else {
 			name := r.string()
-			t.name = len(name)
-			c.names = append(c.names, name...)
-			topic = c.img.TopicByName(string(name))
+			if topic = c.img.TopicByName(string(name)); topic != nil {
+				t.name = topic.Name
+			} else {
+				t.name = string(name)
+			}
 		}
-		t.parts = max(r.count(producePartitionBytesMin), 0)
+		t.parts = max(r.count(1), 0)
 		for range t.parts {
 			index, records := r.int32(), r.bytes()
 			r.tags()
-			if r.bad {
-				return
-			}
 			c.parts = append(c.parts, producePart{index: index, baseOffset: -1, appendTime: -1, logStart: -1})
-			c.part(req, topic, records, codecs, transactional, now)
+			c.part(req, topic, records, transactional, now)
 		}
 		r.tags()
 		c.topics = append(c.topics, t)
 	}
-	r.tags()
 }
 
 // part validates the batch of the last of c.parts and puts it with the others
 // for its shard.
-func (c *produceCall) part(req *server.Request, topic *metaimage.Topic, records []byte, codecs *batch.Codecs, transactional bool, now int64) {
+func (c *produceCall) part(req *server.Request, topic *metaimage.Topic, records []byte, transactional bool, now int64) {
 	p := &c.parts[len(c.parts)-1]
 	hd := c.check(p, req, topic, transactional)
 	if hd == nil {
 		return
 	}
-	settings := hd.Settings()
-	policy := settings.Policy
+	policy := hd.Settings().Policy
 	policy.ProduceVersion = c.version
-	info, err := batch.Validate(codecs, records, policy, now)
+	info, err := c.h.unpack.validate(records, policy, now)
 	if err != nil {
 		c.h.stats.rejected(len(records))
 		refusal(p, err)
 		return
 	}
 	if info.Header.IsTransactional() {
-		p.code, p.message = kafka.ErrInvalidTxnState, "transactions are not served yet"
+		p.code, p.message = kafka.ErrInvalidTxnState, noTransactions
 		return
 	}
 	part := shard.ProducePart{Handle: hd, Batch: seglog.BatchOf(&info.Header), Index: len(c.parts) - 1}
@@ -144,14 +195,30 @@ func (c *produceCall) part(req *server.Request, topic *metaimage.Topic, records 
 	} else {
 		part.Data = req.Frame.Slice(records)
 	}
-	i := hd.ShardIndex()
-	if c.sends[i] == nil {
-		c.sends[i] = &shard.Produce{Acks: int8(c.acks), Done: c}
-		c.left.Add(1)
-	}
-	c.sends[i].Parts = append(c.sends[i].Parts, part)
+	to := c.sendTo(hd.ShardIndex())
+	to.Parts = append(to.Parts, part)
 	c.h.stats.produced(hd.Topic, len(records), int(info.Header.Count))
 }
+
+// sendTo is the message for a shard.
+func (c *produceCall) sendTo(index int) *shard.Produce {
+	if c.sends[index] == nil {
+		s := &c.lone.send
+		if c.lone.used {
+			s = &shard.Produce{}
+		} else {
+			c.lone.used = true
+			s.Parts = c.lone.batch[:0]
+		}
+		s.Acks, s.Timeout, s.Done = int8(c.acks), c.timeout, c
+		c.sends[index] = s
+		c.left.Add(1)
+	}
+	return c.sends[index]
+}
+
+// noTransactions is the message of what transactional producers are refused with.
+const noTransactions = "transactions are not served yet"
 
 // check finds the replica, or says in p why there is none for this request.
 func (c *produceCall) check(p *producePart, req *server.Request, topic *metaimage.Topic, transactional bool) *shard.Handle {
@@ -159,7 +226,7 @@ func (c *produceCall) check(p *producePart, req *server.Request, topic *metaimag
 	case c.acks < -1 || c.acks > 1:
 		p.code = kafka.ErrInvalidRequiredAcks
 	case transactional:
-		p.code, p.message = kafka.ErrInvalidTxnState, "transactions are not served yet"
+		p.code, p.message = kafka.ErrInvalidTxnState, noTransactions
 	case topic == nil && c.version >= 13:
 		p.code = kafka.ErrUnknownTopicID
 	case topic == nil:
@@ -188,7 +255,7 @@ func refusal(p *producePart, err error) {
 }
 
 // send gives the validated batches to their shards, or answers at once.
-func (c *produceCall) send(timeoutMs int64) {
+func (c *produceCall) send() {
 	if c.left.Load() == 0 {
 		c.finish()
 		return
@@ -196,23 +263,10 @@ func (c *produceCall) send(timeoutMs int64) {
 	c.left.Add(1) // held until all are sent
 	for _, p := range c.sends {
 		if p != nil {
-			p.Timeout = millis(int32(timeoutMs))
 			p.Send()
 		}
 	}
 	c.countDown()
-}
-
-// release gives the memory back of a request that is not carried out.
-func (c *produceCall) release() {
-	for _, p := range c.sends {
-		if p == nil {
-			continue
-		}
-		for i := range p.Parts {
-			p.Parts[i].Data.Release()
-		}
-	}
 }
 
 // ProduceDone implements shard.ProduceDone.
@@ -237,6 +291,7 @@ func (c *produceCall) countDown() {
 
 // finish completes the slot.
 func (c *produceCall) finish() {
+	c.h.gate.leave(c.elements)
 	c.h.stats.produceDone(c.parts)
 	if c.acks != int16(replica.AcksNone) {
 		c.slot.Complete(c)
@@ -255,13 +310,12 @@ func (c *produceCall) finish() {
 func (c *produceCall) AppendTo(dst []byte) []byte {
 	w := writer{dst: dst, flexible: c.flexible}
 	w.count(len(c.topics))
-	names, parts := c.names, c.parts
+	parts := c.parts
 	for _, t := range c.topics {
 		if c.version >= 13 {
 			w.uuid(t.id)
 		} else {
-			w.string(names[:t.name])
-			names = names[t.name:]
+			w.string(t.name)
 		}
 		w.count(t.parts)
 		for i := range t.parts {
@@ -317,5 +371,5 @@ func (c *produceCall) appendEndpoints(w *writer) {
 		w.noTags()
 		return
 	}
-	w.raw(nodeEndpointsTag(c.h.leaderEndpoints(c.img, leaders)))
+	w.raw(nodeEndpointsTag(c.h.leaderEndpoints(c.img, leaders, c.listener)))
 }

@@ -24,7 +24,7 @@ const operationsUnknown = -2147483648
 //     auto.create.topics.enable allow it.
 func (h *Handler) metadata(req *server.Request, r *kmsg.MetadataRequest) kmsg.Response {
 	img := h.cfg.Manager.Image()
-	if h.createMissing(img, r) {
+	if h.createMissing(req, img, r) {
 		img = h.cfg.Manager.Image()
 	}
 	resp := kmsg.NewPtrMetadataResponse()
@@ -141,7 +141,7 @@ func orEmpty(ids []int32) []int32 {
 
 // createMissing makes the topics of r that do not exist, where that is
 // allowed; it reports whether it tried.
-func (h *Handler) createMissing(img *metaimage.Image, r *kmsg.MetadataRequest) bool {
+func (h *Handler) createMissing(req *server.Request, img *metaimage.Image, r *kmsg.MetadataRequest) bool {
 	if !h.cfg.Settings.AutoCreateTopics || r.Version >= 4 && !r.AllowAutoTopicCreation {
 		return false
 	}
@@ -155,6 +155,7 @@ func (h *Handler) createMissing(img *metaimage.Image, r *kmsg.MetadataRequest) b
 		return false
 	}
 	slices.SortFunc(names, cmp.Compare[string])
+	req.EndTurn() // the controller may take long
 	h.createTopics(slices.Compact(names))
 	return true
 }

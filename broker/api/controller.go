@@ -48,6 +48,7 @@ type ControllerHandler struct {
 	nodeID    int32
 	clusterID string
 	guard     *guard
+	gate      gate
 	versions  *versionTable
 	quorum    Quorum
 	image     func() *metaimage.Image
@@ -82,10 +83,11 @@ func (h *ControllerHandler) Serve(req *server.Request) (server.Body, bool, error
 		}
 		return nil, false, server.Refused{Text: fmt.Sprintf("%s v%d is not served by controllers", kmsg.NameForKey(req.Key), req.Version)}
 	}
-	decoded, err := decode(h.guard, req)
+	decoded, n, err := decode(h.guard, &h.gate, req)
 	if err != nil {
 		return nil, false, err
 	}
+	defer h.gate.leave(n)
 	var resp kmsg.Response
 	if r, ok := decoded.(*kmsg.BrokerHeartbeatRequest); ok {
 		req.Conn.State = session{r.BrokerID, r.BrokerEpoch}

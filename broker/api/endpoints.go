@@ -28,21 +28,17 @@ func endpointOf(b *metaimage.Broker, listener string) (endpoint, bool) {
 	return out, true
 }
 
-// leaderEndpoints are the addresses of the partitions' leaders, each once.
-func (h *Handler) leaderEndpoints(img *metaimage.Image, parts []*metaimage.Partition) []endpoint {
+// leaderEndpoints are the addresses of the partitions' leaders on the client's
+// listener, each once.
+func (h *Handler) leaderEndpoints(img *metaimage.Image, parts []*metaimage.Partition, listener string) []endpoint {
 	var out []endpoint
 	for _, p := range parts {
 		if slices.ContainsFunc(out, func(e endpoint) bool { return e.node == p.Leader }) {
 			continue
 		}
-		b := img.Broker(p.Leader)
-		if b == nil {
-			continue
-		}
-		for _, l := range b.EndPoints {
-			if e, ok := endpointOf(b, l.Name); ok {
+		if b := img.Broker(p.Leader); b != nil {
+			if e, ok := endpointOf(b, listener); ok {
 				out = append(out, e)
-				break
 			}
 		}
 	}

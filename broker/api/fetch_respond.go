@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"iter"
 
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/metaimage"
@@ -17,17 +18,14 @@ type abortedTransaction struct{ producerID, firstOffset int64 }
 
 // read opens the byte ranges, within the limits of the request.
 func (c *fetchCall) read() {
-	left := int(c.req.MaxBytes)
-	if limit := c.h.cfg.Settings.FetchMaxBytes; left <= 0 || left > limit {
-		left = limit
-	}
-	empty := true
-	for _, p := range c.parts {
-		if p.code != kafka.ErrNone || p.answer.Available == 0 || left <= 0 {
+	left, empty := c.maxBytes(), true
+	for i := range c.parts {
+		p := &c.parts[i]
+		if p.code != kafka.ErrNone || p.handle == nil || p.answer.Available == 0 || left <= 0 && !empty {
 			continue
 		}
 		plan := p.answer.Plan
-		plan.MaxBytes = min(int(p.maxBytes), left)
+		plan.MaxBytes = max(0, min(int(p.maxBytes), left))
 		plan.AtLeastOne = empty
 		ext, err := p.handle.Read(plan)
 		switch {
@@ -37,7 +35,7 @@ func (c *fetchCall) read() {
 			p.extent = ext
 			left -= int(ext.Len)
 			empty = false
-			c.h.stats.fetched(p.topic, ext.Len)
+			c.h.stats.fetched(p.topic.Name, ext.Len)
 			if p.answer.Aborted {
 				c.aborted(p, plan.From)
 			}
@@ -70,23 +68,59 @@ func readError(err error) kafka.ErrorCode {
 	return kafka.ErrKafkaStorageError
 }
 
-// fetchBody is an encoded fetch answer with the ranges that belong between
-// its bytes.
-type fetchBody struct {
-	chunks  []server.Chunk
-	extents []*extent
+// respond reads what may be read and encodes the answer (Fetch versions 4 to 18).
+func (c *fetchCall) respond() server.Body {
+	c.read()
+	c.session.choose(c.parts)
+	e := &c.encoder
+	e.begin(&c.req)
+	e.w.int32(0) // throttle time
+	if c.req.version >= 7 {
+		e.w.int16(0)
+		e.w.int32(c.session.id)
+	}
+	e.topics(c.parts)
+	e.endpoints(c)
+	return e
+}
+
+// fetchEncoder is an encoded fetch answer with the ranges that belong between
+// its bytes. It implements server.Streamed.
+type fetchEncoder struct {
+	w         writer
+	version   int16
+	committed bool
+	cuts      []int // byte positions in w where extents go
+	extents   []*extent
+	chunks    []server.Chunk
+}
+
+func (e *fetchEncoder) begin(r *fetchRequest) {
+	e.w = writer{dst: e.w.dst[:0], flexible: r.version >= 12}
+	e.version, e.committed = r.version, r.committed
+	e.cuts, e.extents, e.chunks = e.cuts[:0], e.extents[:0], e.chunks[:0]
 }
 
 // AppendTo is not used: the answer is streamed.
-func (b *fetchBody) AppendTo(dst []byte) []byte { return dst }
+func (e *fetchEncoder) AppendTo(dst []byte) []byte { return dst }
 
 // Chunks implements server.Streamed.
-func (b *fetchBody) Chunks() []server.Chunk { return b.chunks }
+func (e *fetchEncoder) Chunks() []server.Chunk {
+	from := 0
+	for i, cut := range e.cuts {
+		e.chunks = append(e.chunks,
+			server.Chunk{Bytes: e.w.dst[from:cut]},
+			server.Chunk{File: e.extents[i].File, Off: e.extents[i].Off, N: e.extents[i].Len})
+		from = cut
+	}
+	e.chunks = append(e.chunks, server.Chunk{Bytes: e.w.dst[from:]})
+	return e.chunks
+}
 
 // Verify implements server.Streamed: no truncation came between plan and sending.
-func (b *fetchBody) Verify() bool {
-	for _, e := range b.extents {
-		if !e.Valid() {
+func (e *fetchEncoder) Verify() bool {
+	for _, x := range e.extents {
+		if !x.Valid() {
 			return false
 		}
 	}
@@ -94,65 +128,68 @@ func (b *fetchBody) Verify() bool {
 }
 
 // Sent implements server.Streamed.
-func (b *fetchBody) Sent() {
-	for _, e := range b.extents {
-		e.Release()
+func (e *fetchEncoder) Sent() {
+	for _, x := range e.extents {
+		x.Release()
 	}
+	clear(e.extents)
+	clear(e.chunks)
+	e.extents, e.chunks = e.extents[:0], e.chunks[:0]
 }
 
-// respond reads what may be read and encodes the answer (Fetch versions 4 to 18).
-func (c *fetchCall) respond(conn *server.Conn) server.Body {
-	c.read()
-	parts := c.session.changed(c.parts)
-	e := &fetchEncoder{version: c.req.Version, committed: c.req.IsolationLevel == 1}
-	e.w.flexible = c.req.Version >= 12
-	e.w.int32(0) // throttle time
-	if c.req.Version >= 7 {
-		e.w.int16(0)
-		e.w.int32(c.session.id)
-	}
-	e.topics(parts)
-	e.endpoints(c, conn, parts)
-	return e.body()
-}
-
-type fetchEncoder struct {
-	w         writer
-	version   int16
-	committed bool
-	cuts      []int // byte positions in w where extents go
-	extents   []*extent
-}
-
-// topics encodes runs of partitions of one topic.
-func (e *fetchEncoder) topics(parts []*fetchPartition) {
+// topics encodes runs of listed partitions of one topic.
+func (e *fetchEncoder) topics(parts []fetchPartition) {
 	n := 0
-	for i, p := range parts {
-		if i == 0 || !sameTopic(parts[i-1], p) {
-			n++
-		}
+	for run := range runs(parts) {
+		n += min(1, run.listed)
 	}
 	e.w.count(n)
-	for from := 0; from < len(parts); {
-		to := from + 1
-		for to < len(parts) && sameTopic(parts[from], parts[to]) {
-			to++
-		}
+	for run := range runs(parts) {
+		first := &run.parts[0]
 		if e.version >= 13 {
-			e.w.uuid(parts[from].id)
+			e.w.uuid(first.id)
+		} else if first.topic != nil {
+			e.w.string(first.topic.Name)
 		} else {
-			e.w.string([]byte(parts[from].topic))
+			e.w.string(first.name)
 		}
-		e.w.count(to - from)
-		for _, p := range parts[from:to] {
-			e.partition(p)
+		e.w.count(run.listed)
+		for i := range run.parts {
+			if p := &run.parts[i]; p.listed {
+				e.partition(p)
+			}
 		}
 		e.w.noTags()
-		from = to
 	}
 }
 
-func sameTopic(a, b *fetchPartition) bool { return a.id == b.id && a.topic == b.topic }
+// topicRun is partitions of one topic, one after the other.
+type topicRun struct {
+	parts  []fetchPartition
+	listed int
+}
+
+// runs gives the runs of which something is listed.
+func runs(parts []fetchPartition) iter.Seq[topicRun] {
+	return func(yield func(topicRun) bool) {
+		for from := 0; from < len(parts); {
+			to, listed := from, 0
+			for ; to < len(parts) && sameTopic(&parts[from], &parts[to]); to++ {
+				if parts[to].listed {
+					listed++
+				}
+			}
+			if listed > 0 && !yield(topicRun{parts[from:to], listed}) {
+				return
+			}
+			from = to
+		}
+	}
+}
+
+func sameTopic(a, b *fetchPartition) bool {
+	return a.topic == b.topic && a.id == b.id && a.name == b.name
+}
 
 func (e *fetchEncoder) partition(p *fetchPartition) {
 	w := &e.w
@@ -226,18 +263,18 @@ func (e *fetchEncoder) partitionTags(p *fetchPartition) {
 }
 
 // endpoints ends the answer; v16 and later name the leaders' addresses.
-func (e *fetchEncoder) endpoints(c *fetchCall, _ *server.Conn, parts []*fetchPartition) {
+func (e *fetchEncoder) endpoints(c *fetchCall) {
 	if e.version < 16 {
 		e.w.noTags()
 		return
 	}
 	var leaders []*metaimage.Partition
-	for _, p := range parts {
-		if p.leader != nil && p.leader.Leader >= 0 {
+	for i := range c.parts {
+		if p := &c.parts[i]; p.listed && p.leader != nil && p.leader.Leader >= 0 {
 			leaders = append(leaders, p.leader)
 		}
 	}
-	e.w.raw(nodeEndpointsTag(c.h.leaderEndpoints(c.img, leaders)))
+	e.w.raw(nodeEndpointsTag(c.h.leaderEndpoints(c.img, leaders, c.listener)))
 }
 
 // nodeEndpointsTag encodes the tagged fields of an answer whose tag 0 is the
@@ -250,7 +287,7 @@ func nodeEndpointsTag(ends []endpoint) []byte {
 	body.count(len(ends))
 	for _, e := range ends {
 		body.int32(e.node)
-		body.string([]byte(e.host))
+		body.string(e.host)
 		body.int32(e.port)
 		body.nullString(e.rack)
 		body.noTags()
@@ -261,17 +298,4 @@ func nodeEndpointsTag(ends []endpoint) []byte {
 	w.uvarint(len(body.dst))
 	w.raw(body.dst)
 	return w.dst
-}
-
-func (e *fetchEncoder) body() server.Body {
-	b := &fetchBody{extents: e.extents}
-	from := 0
-	for i, cut := range e.cuts {
-		b.chunks = append(b.chunks,
-			server.Chunk{Bytes: e.w.dst[from:cut]},
-			server.Chunk{File: e.extents[i].File, Off: e.extents[i].Off, N: e.extents[i].Len})
-		from = cut
-	}
-	b.chunks = append(b.chunks, server.Chunk{Bytes: e.w.dst[from:]})
-	return b
 }

@@ -3,9 +3,8 @@ package api
 import (
 	"encoding/binary"
 	"sync"
+	"sync/atomic"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/metaimage"
@@ -18,8 +17,11 @@ const (
 	// sessionEvictAfter: a session that was not used for so long gives its slot
 	// to a new one (min.incremental.fetch.session.eviction.ms).
 	sessionEvictAfter = 2 * time.Minute
-	// sessionPartitionsMax bounds the partitions of one session.
-	sessionPartitionsMax = 200_000
+	// sessionsBytesMax bounds the memory of all sessions. A full fetch that
+	// would pass it gets no session.
+	sessionsBytesMax = 64 << 20
+	// sessionPartitionBytes is about what a session keeps for a partition.
+	sessionPartitionBytes = 192
 )
 
 // sessionCache holds the incremental fetch sessions (KIP-227) of a broker.
@@ -27,6 +29,7 @@ type sessionCache struct {
 	slots   int
 	clock   clock.Clock
 	entropy clock.Entropy
+	bytes   atomic.Int64 // of all sessions
 
 	mu       sync.Mutex
 	sessions map[int32]*fetchSession
@@ -35,16 +38,22 @@ type sessionCache struct {
 
 // fetchSession is one client's session. Its order is that in which the answer
 // lists partitions; those that had data go to the end, so that none starves.
+//
+// One fetch at a time uses a session. Who comes while another waits, on a
+// connection that may be dead, is not kept waiting: it is told that its epoch
+// is wrong, or its session is closed behind the other's back.
 type fetchSession struct {
 	id     int32
-	useIDs bool // made by a request that names topic ids (v13+)
-	used   clock.Mono
+	useIDs bool       // made by a request that names topic ids (v13+)
+	used   clock.Mono // guarded by the cache
+	busy   atomic.Bool
+	closed atomic.Bool
 
-	mu     sync.Mutex // held by the fetch that uses the session
-	epoch  int32
-	parts  map[sessionKey]*sessionPartition
-	order  []*sessionPartition
-	closed bool
+	// The rest belongs to the fetch that holds busy.
+	epoch int32
+	parts map[sessionKey]*sessionPartition
+	order []*sessionPartition
+	bytes int64
 }
 
 type sessionKey struct {
@@ -73,69 +82,81 @@ func newSessionCache(slots int, c clock.Clock, e clock.Entropy) *sessionCache {
 
 // fetchContext is one fetch's view of its session.
 type fetchContext struct {
+	cache       *sessionCache
 	id          int32 // answered; 0 without a session
 	session     *fetchSession
 	incremental bool
 }
 
-func (x *fetchContext) unlock() {
-	if x.session != nil {
-		x.session.mu.Unlock()
+// end lets the next fetch use the session.
+func (x *fetchContext) end() {
+	fs := x.session
+	if fs == nil {
+		return
+	}
+	if fs.closed.Load() {
+		x.cache.drop(fs)
+		return // it is in no table any more, and stays busy
+	}
+	fs.busy.Store(false)
+	if fs.closed.Load() && fs.busy.CompareAndSwap(false, true) {
+		x.cache.drop(fs) // closed between the two
 	}
 }
 
-// begin finds or makes the request's session and locks it.
-func (s *sessionCache) begin(r *kmsg.FetchRequest, img *metaimage.Image) (*fetchContext, kafka.ErrorCode) {
-	useIDs := r.Version >= 13
-	switch {
-	case r.Version < 7:
-		return &fetchContext{}, kafka.ErrNone
-	case r.SessionEpoch == sessionless || r.SessionEpoch == sessionEpochFirst:
-		if r.SessionID != 0 {
-			s.remove(r.SessionID)
+// begin finds or makes the request's session and takes it.
+func (s *sessionCache) begin(r *fetchRequest) (fetchContext, kafka.ErrorCode) {
+	useIDs := r.version >= 13
+	if r.version < 7 {
+		return fetchContext{}, kafka.ErrNone
+	}
+	if r.sessionEpoch == sessionless || r.sessionEpoch == sessionEpochFirst {
+		if r.sessionID != 0 {
+			s.remove(r.sessionID)
 		}
-		if r.SessionEpoch == sessionless {
-			return &fetchContext{}, kafka.ErrNone
+		if r.sessionEpoch == sessionless {
+			return fetchContext{}, kafka.ErrNone
 		}
-		return s.create(useIDs), kafka.ErrNone
+		return s.create(r, useIDs), kafka.ErrNone
 	}
 	s.mu.Lock()
-	fs := s.sessions[r.SessionID]
-	if fs != nil {
-		fs.used = s.clock.Mono()
-	}
+	fs := s.sessions[r.sessionID]
 	s.mu.Unlock()
-	if fs == nil {
-		return nil, kafka.ErrFetchSessionIDNotFound
-	}
-	fs.mu.Lock()
-	code := kafka.ErrNone
 	switch {
-	case fs.closed:
-		code = kafka.ErrFetchSessionIDNotFound
-	case fs.useIDs != useIDs:
-		code = kafka.ErrFetchSessionTopicIDError
-	case fs.epoch != r.SessionEpoch:
-		code = kafka.ErrInvalidFetchSessionEpoch
+	case fs == nil:
+		return fetchContext{}, kafka.ErrFetchSessionIDNotFound
+	case !fs.busy.CompareAndSwap(false, true):
+		return fetchContext{}, kafka.ErrInvalidFetchSessionEpoch
 	}
-	if code != kafka.ErrNone {
-		fs.mu.Unlock()
-		return nil, code
+	x := fetchContext{cache: s, id: fs.id, session: fs, incremental: true}
+	switch {
+	case fs.epoch != r.sessionEpoch:
+		x.end()
+		return fetchContext{}, kafka.ErrInvalidFetchSessionEpoch
+	case fs.useIDs != useIDs:
+		x.end()
+		return fetchContext{}, kafka.ErrFetchSessionTopicIDError
 	}
 	if fs.epoch++; fs.epoch <= 0 { // after the greatest int32 comes 1
 		fs.epoch = 1
 	}
-	return &fetchContext{id: fs.id, session: fs, incremental: true}, kafka.ErrNone
+	s.mu.Lock()
+	fs.used = s.clock.Mono()
+	s.mu.Unlock()
+	return x, kafka.ErrNone
 }
 
-// create makes a session if a slot is free or can be taken; else the fetch
-// goes without one.
-func (s *sessionCache) create(useIDs bool) *fetchContext {
+// create makes a session if a slot is free or can be taken, and memory; else
+// the fetch goes without one.
+func (s *sessionCache) create(r *fetchRequest, useIDs bool) fetchContext {
+	if s.bytes.Load()+int64(len(r.asks))*sessionPartitionBytes > sessionsBytesMax {
+		return fetchContext{}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.clock.Mono()
 	if len(s.sessions) >= s.slots && !s.evictOldest(now) {
-		return &fetchContext{}
+		return fetchContext{}
 	}
 	fs := &fetchSession{useIDs: useIDs, used: now, epoch: 1, parts: make(map[sessionKey]*sessionPartition)}
 	for fs.id == 0 || s.sessions[fs.id] != nil {
@@ -144,8 +165,8 @@ func (s *sessionCache) create(useIDs bool) *fetchContext {
 		fs.id = int32(binary.BigEndian.Uint32(b[:]) & 0x7fffffff)
 	}
 	s.sessions[fs.id] = fs
-	fs.mu.Lock()
-	return &fetchContext{id: fs.id, session: fs}
+	fs.busy.Store(true)
+	return fetchContext{cache: s, id: fs.id, session: fs}
 }
 
 // evictOldest frees the slot of the session that was not used for longest, if
@@ -161,6 +182,7 @@ func (s *sessionCache) evictOldest(now clock.Mono) bool {
 		return false
 	}
 	delete(s.sessions, oldest.id)
+	s.close(oldest)
 	s.evicted++
 	return true
 }
@@ -171,10 +193,23 @@ func (s *sessionCache) remove(id int32) {
 	delete(s.sessions, id)
 	s.mu.Unlock()
 	if fs != nil {
-		fs.mu.Lock()
-		fs.closed = true
-		fs.mu.Unlock()
+		s.close(fs)
 	}
+}
+
+// close ends a session that is in no table any more; the fetch that uses it,
+// if there is one, finishes first.
+func (s *sessionCache) close(fs *fetchSession) {
+	fs.closed.Store(true)
+	if fs.busy.CompareAndSwap(false, true) {
+		s.drop(fs)
+	}
+}
+
+// drop gives up the memory of a session; the caller holds busy, for ever.
+func (s *sessionCache) drop(fs *fetchSession) {
+	s.bytes.Add(-fs.bytes)
+	fs.bytes, fs.parts, fs.order = 0, nil, nil
 }
 
 // len is the number of sessions.
@@ -184,132 +219,114 @@ func (s *sessionCache) len() int {
 	return len(s.sessions)
 }
 
-// partitions are those that this fetch asks for: of the request alone, or of
-// the session with the request's changes.
-func (x *fetchContext) partitions(r *kmsg.FetchRequest, img *metaimage.Image) []*fetchPartition {
-	if x.session == nil {
-		return requested(r, img, nil)
-	}
-	x.session.update(r)
-	out := make([]*fetchPartition, 0, len(x.session.order))
-	for _, sp := range x.session.order {
-		out = append(out, newFetchPartition(sp.key, sp.offset, sp.maxBytes, sp.epoch, sp.lastEpoch, img, sp))
-	}
-	return out
-}
-
-// requested lists the partitions of a request, or gives each to visit.
-func requested(r *kmsg.FetchRequest, img *metaimage.Image, visit func(sessionKey, *kmsg.FetchRequestTopicPartition)) []*fetchPartition {
-	var out []*fetchPartition
-	for i := range r.Topics {
-		t := &r.Topics[i]
-		for j := range t.Partitions {
-			p := &t.Partitions[j]
-			key := sessionKey{topic: t.Topic, id: kafka.UUID(t.TopicID), index: p.Partition}
-			if visit != nil {
-				visit(key, p)
-				continue
-			}
-			out = append(out, newFetchPartition(key, p.FetchOffset, p.PartitionMaxBytes, leaderEpoch(r.Version, p), lastEpoch(r.Version, p), img, nil))
+// partitions appends those that this fetch asks for: of the request alone, or
+// of the session with the request's changes.
+func (x *fetchContext) partitions(out []fetchPartition, r *fetchRequest, img *metaimage.Image) []fetchPartition {
+	if x.session != nil {
+		if !x.session.update(x.cache, r) {
+			x.cache.remove(x.id)
 		}
+		for _, sp := range x.session.order {
+			p := fetchPartition{
+				name: sp.key.topic, id: sp.key.id, index: sp.key.index, offset: sp.offset,
+				maxBytes: sp.maxBytes, epoch: sp.epoch, lastEpoch: sp.lastEpoch, sp: sp,
+			}
+			if x.session.useIDs {
+				p.topic = img.Topic(p.id)
+			} else {
+				p.topic = img.TopicByName(p.name)
+			}
+			out = append(out, p)
+		}
+		return out
+	}
+	last, topic, name := int32(-1), (*metaimage.Topic)(nil), ""
+	for i := range r.asks {
+		a := &r.asks[i]
+		t := &r.topics[a.topic]
+		if a.topic != last {
+			if last, name = a.topic, ""; r.version >= 13 {
+				topic = img.Topic(t.id)
+			} else if topic = img.TopicByName(string(t.name)); topic == nil {
+				name = string(t.name)
+			}
+		}
+		out = append(out, fetchPartition{
+			name: name, id: t.id, index: a.index, topic: topic, offset: a.offset,
+			maxBytes: a.maxBytes, epoch: a.epoch, lastEpoch: a.lastEpoch,
+		})
 	}
 	return out
 }
 
-func leaderEpoch(version int16, p *kmsg.FetchRequestTopicPartition) int32 {
-	if version < 9 {
-		return -1
-	}
-	return p.CurrentLeaderEpoch
-}
-
-func lastEpoch(version int16, p *kmsg.FetchRequestTopicPartition) int32 {
-	if version < 12 {
-		return -1
-	}
-	return p.LastFetchedEpoch
-}
-
-func newFetchPartition(key sessionKey, offset int64, maxBytes, epoch, last int32, img *metaimage.Image, sp *sessionPartition) *fetchPartition {
-	p := &fetchPartition{
-		topic: key.topic, id: key.id, index: key.index,
-		offset: offset, maxBytes: maxBytes, epoch: epoch, lastEpoch: last, sp: sp,
-	}
-	var topic *metaimage.Topic
-	if key.topic != "" {
-		topic = img.TopicByName(key.topic)
-	} else {
-		topic = img.Topic(key.id)
-	}
-	switch {
-	case topic != nil:
-		p.topic, p.id = topic.Name, topic.ID
-	case key.topic != "":
-		p.code = kafka.ErrUnknownTopicOrPartition
-	default:
-		p.code = kafka.ErrUnknownTopicID
-	}
-	return p
-}
-
-// update takes the request's additions, changes and removals over.
-func (fs *fetchSession) update(r *kmsg.FetchRequest) {
-	requested(r, nil, func(key sessionKey, p *kmsg.FetchRequestTopicPartition) {
+// update takes the request's additions, changes and removals over. What would
+// pass the bound of all sessions' memory is not added, and the result is
+// false: the session ends with this fetch.
+func (fs *fetchSession) update(s *sessionCache, r *fetchRequest) bool {
+	last, name, fits := int32(-1), "", true
+	for i := range r.asks {
+		a := &r.asks[i]
+		if a.topic != last {
+			last, name = a.topic, string(r.topics[a.topic].name)
+		}
+		key := sessionKey{topic: name, id: r.topics[a.topic].id, index: a.index}
 		sp := fs.parts[key]
 		if sp == nil {
-			if len(fs.parts) >= sessionPartitionsMax {
-				return
+			cost := int64(sessionPartitionBytes + len(name))
+			if s.bytes.Add(cost) > sessionsBytesMax+sessionsBytesMax/4 {
+				s.bytes.Add(-cost)
+				fits = false
+				continue
 			}
+			fs.bytes += cost
 			sp = &sessionPartition{key: key}
 			fs.parts[key] = sp
 			fs.order = append(fs.order, sp)
 		}
-		sp.offset, sp.maxBytes = p.FetchOffset, p.PartitionMaxBytes
-		sp.epoch, sp.lastEpoch = leaderEpoch(r.Version, p), lastEpoch(r.Version, p)
-	})
-	removed := false
-	for i := range r.ForgottenTopics {
-		t := &r.ForgottenTopics[i]
-		for _, index := range t.Partitions {
-			key := sessionKey{topic: t.Topic, id: kafka.UUID(t.TopicID), index: index}
-			if sp := fs.parts[key]; sp != nil {
-				sp.gone = true
-				delete(fs.parts, key)
-				removed = true
-			}
-		}
+		sp.offset, sp.maxBytes, sp.epoch, sp.lastEpoch = a.offset, a.maxBytes, a.epoch, a.lastEpoch
 	}
-	if removed {
-		kept := fs.order[:0]
-		for _, sp := range fs.order {
-			if !sp.gone {
-				kept = append(kept, sp)
-			}
-		}
-		clear(fs.order[len(kept):])
-		fs.order = kept
+	if len(r.forgotten) > 0 {
+		fs.forget(s, r)
 	}
+	return fits
 }
 
-// changed are the partitions that the answer lists: all of a full fetch; of an
+// forget takes partitions out of the session.
+func (fs *fetchSession) forget(s *sessionCache, r *fetchRequest) {
+	freed := int64(0)
+	for _, f := range r.forgotten {
+		key := sessionKey{topic: string(r.topics[f.topic].name), id: r.topics[f.topic].id, index: f.index}
+		if sp := fs.parts[key]; sp != nil {
+			sp.gone = true
+			delete(fs.parts, key)
+			freed += int64(sessionPartitionBytes + len(key.topic))
+		}
+	}
+	kept := fs.order[:0]
+	for _, sp := range fs.order {
+		if !sp.gone {
+			kept = append(kept, sp)
+		}
+	}
+	clear(fs.order[len(kept):])
+	fs.order = kept
+	fs.bytes -= freed
+	s.bytes.Add(-freed)
+}
+
+// choose marks the partitions that the answer lists: all of a full fetch; of an
 // incremental one those with records, an error, or other offsets than the
 // client was told last.
-func (x *fetchContext) changed(parts []*fetchPartition) []*fetchPartition {
-	if x.session == nil {
-		return parts
-	}
-	out := parts[:0:0]
+func (x *fetchContext) choose(parts []fetchPartition) {
 	moved := false
-	for _, p := range parts {
-		if p.sp.news(p) || !x.incremental {
-			out = append(out, p)
-		}
+	for i := range parts {
+		p := &parts[i]
+		p.listed = p.sp == nil || p.sp.news(p) || !x.incremental
 		moved = moved || p.extent != nil
 	}
 	if moved && x.incremental {
 		x.session.rotate(parts)
 	}
-	return out
 }
 
 // news says whether p differs from what the client knows, and notes it as told.
@@ -324,16 +341,16 @@ func (sp *sessionPartition) news(p *fetchPartition) bool {
 }
 
 // rotate moves the partitions with data behind the others.
-func (fs *fetchSession) rotate(parts []*fetchPartition) {
+func (fs *fetchSession) rotate(parts []fetchPartition) {
 	order := fs.order[:0]
-	for _, p := range parts {
-		if p.extent == nil {
-			order = append(order, p.sp)
+	for i := range parts {
+		if parts[i].extent == nil {
+			order = append(order, parts[i].sp)
 		}
 	}
-	for _, p := range parts {
-		if p.extent != nil {
-			order = append(order, p.sp)
+	for i := range parts {
+		if parts[i].extent != nil {
+			order = append(order, parts[i].sp)
 		}
 	}
 	fs.order = order

@@ -34,11 +34,12 @@ type errMalformed struct{ text string }
 
 func (e errMalformed) Error() string { return e.text }
 
-// check walks body. The error is for the log: the connection is closed, as
-// nothing of such a stream can be trusted.
-func (g *guard) check(key, version int16, body []byte) error {
+// check walks body and counts its array elements and tagged fields. The error
+// is for the log: the connection is closed, as nothing of such a stream can be
+// trusted.
+func (g *guard) check(key, version int16, body []byte) (elements int, err error) {
 	if len(body) > otherRequestBytesMax {
-		return errMalformed{fmt.Sprintf("a request of %d bytes; all but Produce are bounded by %d", len(body), otherRequestBytesMax)}
+		return 0, errMalformed{fmt.Sprintf("a request of %d bytes; all but Produce are bounded by %d", len(body), otherRequestBytesMax)}
 	}
 	for _, l := range g.byKey[key] {
 		if version < l.from || version > l.to {
@@ -48,15 +49,15 @@ func (g *guard) check(key, version int16, body []byte) error {
 		w.walk(l.shape)
 		switch {
 		case w.elements > requestElementsMax:
-			return errMalformed{fmt.Sprintf("more than %d array elements in one request", requestElementsMax)}
+			return 0, errMalformed{fmt.Sprintf("more than %d array elements in one request", requestElementsMax)}
 		case w.r.bad:
-			return errMalformed{fmt.Sprintf("body of %d bytes is malformed or cut short", len(body))}
+			return 0, errMalformed{fmt.Sprintf("body of %d bytes is malformed or cut short", len(body))}
 		case len(w.r.b) > 0:
-			return errMalformed{fmt.Sprintf("%d bytes after the end of the body", len(w.r.b))}
+			return 0, errMalformed{fmt.Sprintf("%d bytes after the end of the body", len(w.r.b))}
 		}
-		return nil
+		return w.elements, nil
 	}
-	return errMalformed{fmt.Sprintf("version %d is not served", version)}
+	return 0, errMalformed{fmt.Sprintf("version %d is not served", version)}
 }
 
 // walker follows a shape through a body. It recurses only as deep as the
@@ -125,7 +126,7 @@ func (w *walker) array(inner string) {
 // tags consumes tagged fields; known is "tag:shape;tag:shape".
 func (w *walker) tags(known string) {
 	n := w.r.uvarint()
-	if n > tagsMax {
+	if w.elements += n; n > tagsMax || w.elements > requestElementsMax {
 		w.r.bad = true
 	}
 	for range n {

@@ -21,7 +21,7 @@ func TestGuardAcceptsWhatKmsgEncodes(t *testing.T) {
 			if d, ok := req.(interface{ Default() }); ok {
 				d.Default()
 			}
-			if err := g.check(l.key, v, req.AppendTo(nil)); err != nil && l.key != 88 {
+			if _, err := g.check(l.key, v, req.AppendTo(nil)); err != nil && l.key != 88 {
 				t.Errorf("%s v%d: %v", kmsg.NameForKey(l.key), v, err)
 			}
 		}
@@ -32,18 +32,18 @@ func TestGuardAcceptsWhatKmsgEncodes(t *testing.T) {
 func TestGuardRefusesClaimedCounts(t *testing.T) {
 	g := newGuard()
 	top := binary.BigEndian.AppendUint32(nil, 90_000_000)
-	if err := g.check(3, 8, append(top, make([]byte, 100)...)); err == nil {
+	if _, err := g.check(3, 8, append(top, make([]byte, 100)...)); err == nil {
 		t.Error("a Metadata request that claims 90 million topics was accepted")
 	}
 	nested := binary.BigEndian.AppendUint32(nil, 1)
 	nested = append(nested, 0, 1, 'a')
 	nested = binary.BigEndian.AppendUint32(nested, 1<<30)
-	if err := g.check(23, 3, append([]byte{0, 0, 0, 0}, nested...)); err == nil {
+	if _, err := g.check(23, 3, append([]byte{0, 0, 0, 0}, nested...)); err == nil {
 		t.Error("an OffsetForLeaderEpoch request that claims a billion partitions was accepted")
 	}
 	trailing := kmsg.NewPtrMetadataRequest()
 	trailing.Version = 12
-	if err := g.check(3, 12, append(trailing.AppendTo(nil), 1)); err == nil {
+	if _, err := g.check(3, 12, append(trailing.AppendTo(nil), 1)); err == nil {
 		t.Error("bytes after the body were accepted")
 	}
 }

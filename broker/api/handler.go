@@ -7,7 +7,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/moldau/moldau/broker/batch"
 	"github.com/moldau/moldau/broker/config"
 	"github.com/moldau/moldau/broker/event"
 	"github.com/moldau/moldau/broker/kafka"
@@ -54,8 +53,8 @@ type Handler struct {
 	sessions *sessionCache
 	stats    Stats
 	offsets  sync.Mutex // one creation of an internal topic at a time
-
-	codecs sync.Pool // of *batch.Codecs
+	gate     gate
+	unpack   *decompressors
 }
 
 // New returns a Handler.
@@ -63,7 +62,7 @@ func New(cfg Config) *Handler {
 	return &Handler{
 		cfg: cfg, guard: newGuard(), versions: newVersionTable(brokerKeys[:]),
 		sessions: newSessionCache(cfg.Settings.FetchSessionSlots, cfg.Clock, cfg.Entropy),
-		codecs:   sync.Pool{New: func() any { return batch.NewCodecs(batch.Limits{}) }},
+		unpack:   newDecompressors(),
 	}
 }
 
@@ -78,10 +77,11 @@ func (h *Handler) Serve(req *server.Request) (server.Body, bool, error) {
 	case keyFetch:
 		return h.fetch(req)
 	}
-	decoded, err := decode(h.guard, req)
+	decoded, n, err := decode(h.guard, &h.gate, req)
 	if err != nil {
 		return nil, false, err
 	}
+	defer h.gate.leave(n)
 	resp, err := h.dispatch(req, decoded)
 	if err != nil || resp == nil {
 		return nil, false, err
@@ -93,17 +93,29 @@ func (h *Handler) Serve(req *server.Request) (server.Body, bool, error) {
 // Gone implements server.Handler.
 func (h *Handler) Gone(*server.Conn) {}
 
-// decode checks the shape of a request's body and decodes it.
-func decode(g *guard, req *server.Request) (kmsg.Request, error) {
-	if err := g.check(req.Key, req.Version, req.Body); err != nil {
-		return nil, server.Refused{Text: fmt.Sprintf("%s v%d: %v", kmsg.NameForKey(req.Key), req.Version, err)}
+// decode checks the shape of a request's body, waits for the gate where it
+// has many elements, and decodes it. The gate must be left with n.
+func decode(g *guard, admit *gate, req *server.Request) (r kmsg.Request, n int, err error) {
+	elements, err := g.check(req.Key, req.Version, req.Body)
+	if err != nil {
+		return nil, 0, malformed(req, err)
 	}
-	r := kmsg.RequestForKey(req.Key)
+	n, open := admit.enter(elements, req.Conn.Closed())
+	if !open {
+		return nil, 0, errGoneWaiting
+	}
+	r = kmsg.RequestForKey(req.Key)
 	r.SetVersion(req.Version)
 	if err := r.ReadFrom(req.Body); err != nil {
-		return nil, server.Refused{Text: fmt.Sprintf("%s v%d: %v", kmsg.NameForKey(req.Key), req.Version, err)}
+		admit.leave(n)
+		return nil, 0, malformed(req, err)
 	}
-	return r, nil
+	return r, n, nil
+}
+
+// malformed ends a connection whose request cannot be read.
+func malformed(req *server.Request, err error) error {
+	return server.Refused{Text: fmt.Sprintf("%s v%d: %v", kmsg.NameForKey(req.Key), req.Version, err)}
 }
 
 // unserved answers ApiVersions of a version that is not known in its first

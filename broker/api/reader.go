@@ -46,6 +46,13 @@ func (r *reader) int32() int32 {
 	return 0
 }
 
+func (r *reader) int64() int64 {
+	if b := r.take(8); b != nil {
+		return int64(binary.BigEndian.Uint64(b))
+	}
+	return 0
+}
+
 func (r *reader) uuid() (u kafka.UUID) {
 	copy(u[:], r.take(len(u)))
 	return u
@@ -146,7 +153,7 @@ func (w *writer) count(n int) {
 	w.int32(int32(n))
 }
 
-func (w *writer) string(s []byte) {
+func (w *writer) string(s string) {
 	if w.flexible {
 		w.uvarint(len(s) + 1)
 	} else {

@@ -1,0 +1,166 @@
+package api
+
+import (
+	"fmt"
+
+	"github.com/moldau/moldau/broker/kafka"
+	"github.com/moldau/moldau/broker/server"
+)
+
+// fetchRequest is a Fetch as it came. Names refer to the request's frame. A
+// connection keeps one and reads one request after the other into it.
+type fetchRequest struct {
+	version            int16
+	maxWaitMs          int32
+	minBytes, maxBytes int32
+	committed          bool
+	sessionID          int32
+	sessionEpoch       int32
+	topics             []fetchTopic // of asks and forgotten
+	asks               []fetchAsk
+	forgotten          []forgottenPartition
+	elements           int
+}
+
+// fetchTopic names a topic: by id from version 13 on.
+type fetchTopic struct {
+	name []byte
+	id   kafka.UUID
+}
+
+// fetchAsk is one partition asked for; topic is an index of topics.
+type fetchAsk struct {
+	topic     int32
+	index     int32
+	epoch     int32 // current leader epoch, -1 below version 9
+	lastEpoch int32 // last fetched epoch, -1 below version 12
+	maxBytes  int32
+	offset    int64
+}
+
+// forgottenPartition leaves a session; topic is an index of topics.
+type forgottenPartition struct {
+	topic, index int32
+}
+
+// fetchAsksKept bounds what a connection keeps between its fetches.
+const fetchAsksKept = 1024
+
+// readFetch reads a request's body into f. It waits for the gate where the
+// request has many elements; f.elements must be given back to it.
+func readFetch(req *server.Request, admit *gate, f *fetchRequest) error {
+	count := fetchReader{r: reader{b: req.Body, flexible: req.Flexible}, f: f, version: req.Version}
+	if len(req.Body) <= otherRequestBytesMax {
+		count.read()
+	}
+	if count.r.bad || len(count.r.b) > 0 || count.elements > requestElementsMax || len(req.Body) > otherRequestBytesMax {
+		return malformed(req, fmt.Errorf("body of %d bytes is malformed or has more than %d elements", len(req.Body), requestElementsMax))
+	}
+	n, open := admit.enter(count.elements, req.Conn.Closed())
+	if !open {
+		return errGoneWaiting
+	}
+	f.topics, f.asks, f.forgotten = f.topics[:0], f.asks[:0], f.forgotten[:0]
+	fill := fetchReader{r: reader{b: req.Body, flexible: req.Flexible}, f: f, version: req.Version, fill: true}
+	fill.read()
+	f.elements = n
+	return nil
+}
+
+// trim gives up the memory of an unusually large request.
+func (f *fetchRequest) trim() {
+	if cap(f.asks) > fetchAsksKept || cap(f.topics) > fetchAsksKept || cap(f.forgotten) > fetchAsksKept {
+		f.topics, f.asks, f.forgotten = nil, nil, nil
+	}
+	clear(f.topics)
+}
+
+// fetchReader walks a body: the first time to count, the second to fill.
+type fetchReader struct {
+	r        reader
+	f        *fetchRequest
+	version  int16
+	fill     bool
+	elements int
+}
+
+func (w *fetchReader) read() {
+	f, r := w.f, &w.r
+	f.version, f.sessionID, f.sessionEpoch = w.version, 0, sessionless
+	if w.version < 15 {
+		r.int32() // replica id: consumers send -1
+	}
+	f.maxWaitMs, f.minBytes, f.maxBytes = r.int32(), r.int32(), r.int32()
+	f.committed = r.int8() == 1
+	if w.version >= 7 {
+		f.sessionID, f.sessionEpoch = r.int32(), r.int32()
+	}
+	for range w.count() {
+		topic := w.topic()
+		for range w.count() {
+			w.ask(topic)
+		}
+		w.tags()
+	}
+	if w.version >= 7 {
+		for range w.count() {
+			topic := w.topic()
+			for range w.count() {
+				if index := r.int32(); w.fill {
+					f.forgotten = append(f.forgotten, forgottenPartition{topic, index})
+				}
+			}
+			w.tags()
+		}
+	}
+	if w.version >= 11 {
+		r.string() // rack: there is one replica of each partition to read from
+	}
+	w.tags()
+}
+
+// count reads an array's length; after an error it is 0.
+func (w *fetchReader) count() int {
+	n := max(w.r.count(1), 0)
+	if w.elements += n; w.elements > requestElementsMax {
+		w.r.bad, w.r.b = true, nil
+		return 0
+	}
+	return n
+}
+
+// tags skips the tagged fields that end a structure.
+func (w *fetchReader) tags() { w.r.tags() }
+
+func (w *fetchReader) topic() int32 {
+	var t fetchTopic
+	if w.version >= 13 {
+		t.id = w.r.uuid()
+	} else {
+		t.name = w.r.string()
+	}
+	if w.fill {
+		w.f.topics = append(w.f.topics, t)
+	}
+	return int32(len(w.f.topics) - 1)
+}
+
+func (w *fetchReader) ask(topic int32) {
+	r := &w.r
+	a := fetchAsk{topic: topic, index: r.int32(), epoch: -1, lastEpoch: -1}
+	if w.version >= 9 {
+		a.epoch = r.int32()
+	}
+	a.offset = r.int64()
+	if w.version >= 12 {
+		a.lastEpoch = r.int32()
+	}
+	if w.version >= 5 {
+		r.int64() // the follower's log start
+	}
+	a.maxBytes = r.int32()
+	w.tags()
+	if w.fill {
+		w.f.asks = append(w.f.asks, a)
+	}
+}
