@@ -59,6 +59,8 @@ type crasher struct {
 	running  bool
 	// versions are all batches that were ever ordered, by partition and offset.
 	versions map[kafka.TopicPartition]map[int64][][]byte
+	leaveOut func(syncPromise) bool
+	inside   int // crashes within one recovery, at most
 }
 
 func (c *crasher) hook(fsys *memfs.FS) func(memfs.Call) error {
@@ -104,10 +106,24 @@ func (c *crasher) check(pt *point) (problems []string) {
 	if debugCrashes {
 		pt.before = pt.fs.Clone()
 	}
+	var inside []*memfs.FS
+	pt.fs.OnCall(func(memfs.Call) error {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if len(inside) < c.inside && c.rng.IntN(3) == 0 {
+			inside = append(inside, pt.fs.CrashClone(c.rng))
+		}
+		return nil
+	})
 	first := c.open(pt, add)
+	pt.fs.OnCall(nil)
 	if first == nil {
 		return problems
 	}
+	if c.inside > 0 {
+		inside = append(inside, pt.fs.CrashClone(c.rng))
+	}
+	c.checkInside(inside, first.Recovered(), add)
 	ends := map[kafka.TopicPartition]seglog.State{}
 	for _, r := range first.Recovered() {
 		if r.Err != nil {
@@ -120,7 +136,7 @@ func (c *crasher) check(pt *point) (problems []string) {
 		return problems
 	}
 	// A second recovery finds the same and forgets nothing.
-	d, err := Open(checkConfig(pt.fs))
+	d, err := Open(c.checkConfig(pt.fs))
 	if err != nil {
 		add("second recovery: %v", err)
 		return problems
@@ -143,20 +159,50 @@ func (c *crasher) check(pt *point) (problems []string) {
 	return problems
 }
 
+// checkInside recovers what crashes within a recovery, and after it, leave: the
+// log and the verdict are those of the recovery that was not interrupted.
+func (c *crasher) checkInside(clones []*memfs.FS, want []Recovered, add func(string, ...any)) {
+	for _, fsys := range clones {
+		d, err := Open(c.checkConfig(fsys))
+		if err != nil {
+			add("recovery after a crash in recovery: %v", err)
+			continue
+		}
+		got := map[string]Recovered{}
+		for _, r := range d.Recovered() {
+			got[r.Topic] = r
+		}
+		for _, w := range want {
+			g := got[w.Topic]
+			switch {
+			case w.Err != nil:
+			case g.Err != nil || g.State.End != w.State.End || g.State.LogStart != w.State.LogStart:
+				add("%s: a crash in recovery leaves an end of %d (start %d), else %d (start %d)", w.Topic, g.State.End, g.State.LogStart, w.State.End, w.State.LogStart)
+			case standing(g.State) != standing(w.State):
+				add("%s: a crash in recovery makes it %s: %+v, else %s: %+v", w.Topic, standing(g.State), g.State.Evidence, standing(w.State), w.State.Evidence)
+			}
+		}
+		if err := d.Close(false, 0); err != nil {
+			add("close: %v", err)
+		}
+	}
+}
+
 func standing(st seglog.State) seglog.Standing {
 	return seglog.Classify(kafka.DurabilitySync, st.Evidence)
 }
 
-func checkConfig(fsys *memfs.FS) Config {
+func (c *crasher) checkConfig(fsys *memfs.FS) Config {
 	return Config{
-		FS: fsys, Clock: manual.New(), Path: testRoot, Events: &recorder{}, lazyJournal: true,
+		leaveOut: c.leaveOut,
+		FS:       fsys, Clock: manual.New(), Path: testRoot, Events: &recorder{}, lazyJournal: true,
 		JournalBytes: 2 * journalBlockBytesMin, JournalBlockBytes: journalBlockBytesMin, RecoveryLanes: 2,
 	}
 }
 
 // open recovers a clone and checks every partition.
 func (c *crasher) open(pt *point, add func(string, ...any)) *Dir {
-	d, err := Open(checkConfig(pt.fs))
+	d, err := Open(c.checkConfig(pt.fs))
 	if err != nil {
 		add("recovery: %v", err)
 		return nil
@@ -199,7 +245,7 @@ func (c *crasher) describe(pt *point, topic string, id kafka.TopicPartition) str
 		if e := entries[id]; e != nil {
 			fmt.Fprintf(&b, "entry S %d start %d as of %d resume %+v\n", e.synced, e.start, e.asOf, e.resume)
 		}
-		d := &Dir{cfg: checkConfig(pt.before)}
+		d := &Dir{cfg: c.checkConfig(pt.before)}
 		var names []string
 		root, _ := pt.before.List(testRoot)
 		for _, i := range root {
@@ -328,6 +374,7 @@ func newCrashRun(t testing.TB, seed uint64, wl workload) *crashRun {
 		c.DirectFilesMax = wl.direct
 		if wl.leave < promiseCount {
 			c.leaveOut = func(p syncPromise) bool { return p == wl.leave }
+			r.c.leaveOut = c.leaveOut
 		}
 	})
 	r.w.onBatch = func(l *testLog, offset int64, data []byte) {
@@ -467,7 +514,7 @@ func (r *crashRun) restart(clean bool) {
 }
 
 func TestCrashClones(t *testing.T) {
-	seeds, steps := uint64(4), 120
+	seeds, steps := uint64(4), 80
 	if testing.Short() {
 		seeds, steps = 1, 60
 	}
@@ -479,6 +526,7 @@ func TestCrashClones(t *testing.T) {
 				points := r.run(wl)
 				doubtful := 0
 				for i := range points {
+					r.c.inside = max(0, 3-3*(i%8)) // every eighth recovery is interrupted itself
 					if problems := r.c.check(&points[i]); len(problems) > 0 {
 						for _, p := range problems {
 							t.Error(p)

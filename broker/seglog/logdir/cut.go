@@ -148,16 +148,31 @@ func (d *Dir) cutFiles(o *cutOrder) error {
 	return d.cutEpochs(p, t.epochs.TruncateEnd(t.end))
 }
 
-// cutEpochs makes the leader-epoch file and the folder's entries durable.
+// cutEpochs replaces the leader-epoch file and makes the folder's entries durable.
 func (d *Dir) cutEpochs(p *Partition, epochs seglog.EpochCache) error {
 	p.lane.epochs = epochs
-	data := seglog.EncodeEpochs(epochs.Entries())
-	// F3: epochs that wrote what is cut off are gone before offsets are used again.
-	if err := d.replaceFile(p.path(), seglog.LeaderEpochFile, data, promiseEpochContents, promiseEpochEntry); err != nil {
+	if err := d.replaceEpochs(p.path(), epochs.Entries()); err != nil {
 		return err
 	}
-	// F3: segments that were removed stay removed.
+	// F3: segments that were removed stay removed, and so does the leader-epoch
+	// file of before, whose entries later batches would contradict.
 	return d.syncDir(p.path(), promiseCutEntries)
+}
+
+// replaceEpochs writes the leader-epoch file; the caller syncs the folder.
+func (d *Dir) replaceEpochs(dir string, entries []seglog.EpochStart) error {
+	path := dir + "/" + seglog.LeaderEpochFile
+	f, err := d.cfg.FS.Create(path + tmpSuffix)
+	if err != nil {
+		return err
+	}
+	if _, err = f.WriteAt(seglog.EncodeEpochs(entries), 0); err == nil {
+		err = f.Sync() // rebuildable: a file that is not whole counts as missing, the batches have the epochs
+	}
+	if err = firstError(err, f.Close()); err != nil {
+		return err
+	}
+	return d.cfg.FS.Rename(path+tmpSuffix, path)
 }
 
 // restartFiles removes every segment and makes an empty one.

@@ -38,12 +38,9 @@ const (
 	promiseCutCommit
 	// promiseCutLength: the cut segment's length is durable before freed offsets are used (F3).
 	promiseCutLength
-	// promiseCutEntries: so are the removal of later segments and a new one's name (F3).
+	// promiseCutEntries: so are the removal of later segments, a new one's name,
+	// and that the leader-epoch file of before is gone (F3).
 	promiseCutEntries
-	// promiseEpochContents: so is the leader-epoch file (F3).
-	promiseEpochContents
-	// promiseEpochEntry: so is its name (F3).
-	promiseEpochEntry
 	// promiseFolderContents: partition.metadata is durable before a partition is used (P1).
 	promiseFolderContents
 	// promiseFolderEntries: so are the names in the folder.
@@ -74,7 +71,7 @@ const (
 var syncPromiseNames = [promiseCount]string{
 	"segment", "segment-entry", "commit", "block-contents", "block-entry",
 	"recycle-segment", "recycle-entry", "marks-contents", "marks-entry",
-	"cut-commit", "cut-length", "cut-entries", "epoch-contents", "epoch-entry",
+	"cut-commit", "cut-length", "cut-entries",
 	"folder-contents", "folder-entries", "folder-name",
 	"unclean", "clean-files", "clean-contents", "clean-name",
 	"standing-contents", "standing-entry", "recovered", "recovered-entries",

@@ -14,14 +14,12 @@ import (
 // everything that stays is synced.
 func (p *partRecovery) settle(s *scanned) (seglog.State, error) {
 	end := s.scanner.Next()
+	restart := end < p.start
+	end = max(end, p.start) // what lies below the log start is deleted
 	evidence := seglog.Evidence{
 		Clean: p.clean && !s.looked && s.cut == nil && !p.touched, SyncedThrough: p.synced,
 		Cut: s.cut != nil, CommitTouched: p.touched, Hole: s.hole && end < p.synced,
 		Recorded: p.recorded, LastEpoch: s.scanner.LastEpoch(), End: end,
-	}
-	restart := end < p.start
-	if restart {
-		evidence.End = p.start // what lies below the log start is deleted
 	}
 	verdict := seglog.Classify(kafka.DurabilitySync, evidence)
 	if err := p.record(verdict); err != nil {
@@ -51,7 +49,6 @@ func (p *partRecovery) settle(s *scanned) (seglog.State, error) {
 		return seglog.State{}, err
 	}
 	start := max(p.start, s.segments[0].Base)
-	end = max(end, p.start)
 	st := seglog.State{
 		LogStart: start, End: end, Segments: s.segments, Producers: s.producers.Entries(),
 		Epochs:   seglog.NewEpochCache(epochs).TruncateStart(start).Entries(),
@@ -175,9 +172,8 @@ func (p *partRecovery) restart(s *scanned) error {
 func (p *partRecovery) settleEpochs(epochs []seglog.EpochStart) error {
 	for _, e := range p.hadEpoch {
 		if !slices.Contains(epochs, e) && e.Offset > p.start {
-			p.entered = true
-			// F3, for a cut made by recovery.
-			return p.d.replaceFile(p.path, seglog.LeaderEpochFile, seglog.EncodeEpochs(epochs), promiseEpochContents, promiseEpochEntry)
+			p.entered = true // F3, for a cut made by recovery: syncKept syncs the folder
+			return p.d.replaceEpochs(p.path, epochs)
 		}
 	}
 	return nil
