@@ -167,10 +167,10 @@ func (b *Broker) dirByID(id kafka.UUID) *logdir.Dir {
 }
 
 // placed tells the controller in which directories new replicas lie, before
-// anything is written to them.
+// anything is written to them. It fails only when the node stops.
 func (b *Broker) placed(placements map[*logdir.Dir][]kafka.TopicPartition) error {
 	req := kmsg.NewPtrAssignReplicasToDirsRequest()
-	req.BrokerID, req.BrokerEpoch = b.cfg.Settings.NodeID, b.uplink.BrokerEpoch()
+	req.BrokerID = b.cfg.Settings.NodeID
 	for _, id := range b.identity.Directories {
 		list := placements[b.dirByPath(id.Path)]
 		if len(list) == 0 {
@@ -191,6 +191,20 @@ func (b *Broker) placed(placements map[*logdir.Dir][]kafka.TopicPartition) error
 		}
 		req.Directories = append(req.Directories, dir)
 	}
+	for {
+		req.BrokerEpoch = b.uplink.BrokerEpoch()
+		err := b.tellPlacement(req)
+		if err == nil || !b.cfg.Clock.Sleep(placementRetryAfter, b.stop) {
+			return err
+		}
+	}
+}
+
+// placementRetryAfter passes between two tries to tell the controller where
+// replicas lie. They go on until the node stops: no replica is written to before.
+const placementRetryAfter = 100 * time.Millisecond
+
+func (b *Broker) tellPlacement(req *kmsg.AssignReplicasToDirsRequest) error {
 	resp, err := b.uplink.Forward(req, b.cfg.Settings.RequestTimeout)
 	if err != nil {
 		return err

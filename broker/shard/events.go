@@ -78,7 +78,7 @@ func (e CompactionNotServed) Attrs() []slog.Attr {
 }
 
 // PlacementNotTold reports that the controller could not be told where new
-// replicas lie; it is told again when they are opened anew.
+// replicas lie, so that they were not made.
 type PlacementNotTold struct{ Err error }
 
 // Kind names the event.

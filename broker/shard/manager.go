@@ -37,7 +37,8 @@ type Config struct {
 	// Directory is the open log directory with the id, nil if it is lost.
 	Directory func(id kafka.UUID) *logdir.Dir
 	// Placed makes it known where new replicas lie that the metadata has not
-	// assigned to a directory yet; they are written to only after that.
+	// assigned to a directory yet. It returns when that is known, or with an
+	// error, upon which they are not made.
 	Placed func(map[*logdir.Dir][]kafka.TopicPartition) error
 	// NewCoordinator makes the machine of an internal topic's partition, or nil
 	// for topics without one.
@@ -250,6 +251,7 @@ func (m *Manager) openAll(img *metaimage.Image, ids []kafka.TopicPartition) {
 	if len(unassigned) > 0 {
 		if err := m.cfg.Placed(unassigned); err != nil {
 			m.cfg.Events.Emit(PlacementNotTold{Err: err})
+			dropUntold(create, unassigned)
 		}
 	}
 	for _, dir := range m.cfg.Dirs {
@@ -270,6 +272,19 @@ func (m *Manager) openAll(img *metaimage.Image, ids []kafka.TopicPartition) {
 			cfg.Replica.ID, cfg.Replica.Topic = specs[i].ID, specs[i].Topic
 			m.give(img, dir, part, replica.New(m.replicaConfig(cfg.Replica), st), cfg, specs[i].Topic, specs[i].ID)
 		}
+	}
+}
+
+// dropUntold takes the replicas out of create of whose directory the controller
+// does not know: were one written to and its directory lost, it would be taken
+// for a replica that was never written to.
+func dropUntold(create map[*logdir.Dir][]logdir.Spec, untold map[*logdir.Dir][]kafka.TopicPartition) {
+	for dir, ids := range untold { //det:ok each directory for itself
+		drop := make(map[kafka.TopicPartition]bool, len(ids))
+		for _, id := range ids {
+			drop[id] = true
+		}
+		create[dir] = slices.DeleteFunc(create[dir], func(s logdir.Spec) bool { return drop[s.ID] })
 	}
 }
 

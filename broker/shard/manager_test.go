@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -272,4 +273,23 @@ func TestHungDiskTimesOut(t *testing.T) {
 	if d.part.Code != kafka.ErrNone || d.part.BaseOffset != 1 {
 		t.Fatalf("after the disk went on: %s at offset %d, want 1", d.part.Code, d.part.BaseOffset)
 	}
+}
+
+// A replica of which the controller does not know where it lies is not made:
+// with its directory lost, it would count as one that was never written to.
+func TestNoReplicaBeforeItsPlacementIsKnown(t *testing.T) {
+	w := newWorld(t, memfs.New(), 1)
+	defer w.close()
+	untold := errors.New("injected")
+	w.manager.cfg.Placed = func(map[*logdir.Dir][]kafka.TopicPartition) error { return untold }
+	topic := metarecord.NewTopic()
+	topic.Name, topic.TopicID = "t", topicID(1)
+	part := metarecord.NewPartition()
+	part.TopicID, part.Replicas, part.ISR, part.Leader = topicID(1), []int32{testNode}, []int32{testNode}, testNode
+	w.apply(topic, part)
+	if h := w.manager.Find(kafka.TopicPartition{Topic: topicID(1)}); h != nil || w.dir.Stats().Partitions != 0 {
+		t.Errorf("%v was opened, %d partitions were made", h, w.dir.Stats().Partitions)
+	}
+	w.manager.cfg.Placed = func(map[*logdir.Dir][]kafka.TopicPartition) error { return nil }
+	w.create(2, 1)
 }
