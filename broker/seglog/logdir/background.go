@@ -1,6 +1,7 @@
 package logdir
 
 import (
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -91,7 +92,11 @@ func (b *background) call(fn func() error) error {
 func (b *background) loop() {
 	defer close(b.done)
 	defer b.timer.Stop()
-	b.prepareJournal()
+	if !b.d.cfg.lazyJournal {
+		if err := b.grow(true); err != nil { // before anybody needs it
+			b.d.fail(err)
+		}
+	}
 	var jobs []job
 	for open := true; open; {
 		select {
@@ -194,21 +199,28 @@ func (b *background) tick() error {
 	return nil
 }
 
-// prepareJournal makes the first block before anybody needs it.
-func (b *background) prepareJournal() {
-	if b.d.failed() || b.d.cfg.lazyJournal {
-		return
+// grow makes another block when the journal was asked for and has none free.
+func (b *background) grow(wanted bool) error {
+	d := b.d
+	missing := false
+	err := d.committer.call(func(c *committer) error {
+		missing = len(c.j.free) == 0 && int64(c.j.blocks) < d.cfg.JournalBytes/d.cfg.JournalBlockBytes
+		return nil
+	})
+	if err != nil || !wanted || !missing {
+		return b.quiet(err)
 	}
-	blk, err := b.d.makeBlock()
+	blk, err := d.makeBlock()
 	if err != nil {
-		if ignoreGone(err) != nil {
-			b.d.fail(err)
-		}
-		return // without space for it, files are synced one by one
+		return ignoreGone(err) // without space for it, files are synced one by one
 	}
-	_ = b.d.committer.call(func(c *committer) error { // a closing committer needs no block
+	err = d.committer.call(func(c *committer) error {
 		c.j.blocks++
 		c.j.free = append(c.j.free, blk)
 		return nil
 	})
+	if err != nil {
+		return errors.Join(b.quiet(err), blk.file.Close())
+	}
+	return nil
 }

@@ -31,7 +31,7 @@ type Config struct {
 	// larger ones go to their segment alone.
 	InlineBytesMax int
 	// DirectFilesMax is how many dirty files a turn syncs one by one (in
-	// parallel) before it commits through the journal.
+	// parallel) before it commits through the journal; below zero: none.
 	DirectFilesMax int
 	// SyncLanes is how many syncs are under way at once.
 	SyncLanes int
@@ -102,7 +102,7 @@ func (c *Config) Validate() error {
 		return errors.New("log directory: a journal block is a multiple of 4096 bytes, 65536 at least")
 	case c.JournalBytes < 2*c.JournalBlockBytes:
 		return errors.New("log directory: the journal needs two blocks at least")
-	case c.InlineBytesMax < 0 || c.DirectFilesMax < 0 || c.SyncLanes < 1 || c.RecoveryLanes < 1 || c.HandlesMax < 1:
+	case c.InlineBytesMax < 0 || c.SyncLanes < 1 || c.RecoveryLanes < 1 || c.HandlesMax < 1:
 		return errors.New("log directory: a limit is out of range")
 	}
 	return nil

@@ -131,7 +131,7 @@ func (b *background) checkpoint(recycle, syncOS bool) error {
 		return b.quiet(err)
 	}
 	if len(snaps) == 0 && len(blocks) == 0 && !b.marks.changed {
-		return nil
+		return b.grow(recycle)
 	}
 	// Segments that were rolled before the snapshot are closed by jobs that
 	// have been queued before it.
@@ -153,7 +153,7 @@ func (b *background) checkpoint(recycle, syncOS bool) error {
 	if err := b.writeMarks(); err != nil {
 		return err
 	}
-	return b.reuse(blocks)
+	return firstError(b.reuse(blocks), b.grow(recycle))
 }
 
 // reuse makes emptied blocks blank and gives them back to the journal; those

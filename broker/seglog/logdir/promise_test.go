@@ -39,8 +39,11 @@ func TestEveryPromiseIsNeeded(t *testing.T) {
 // thing that a crash breaks.
 func harm(t *testing.T, seed uint64, leave syncPromise) string {
 	wl := workload{
-		direct: []int{1, 0, 100}[seed%3], steps: 80, share: 0.4, leave: leave,
+		direct: []int{1, -1, 100}[seed%3], steps: 80, share: 0.4, leave: leave,
 		kills: true, partial: seed%2 == 0,
+	}
+	if leave == promiseRecycleSegment || leave == promiseRecycleEntry {
+		wl.direct, wl.steps, wl.share = -1, 200, 0.1 // it takes a full journal
 	}
 	r := newCrashRun(t, 1000+seed, wl)
 	points := r.run(wl)
