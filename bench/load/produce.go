@@ -12,8 +12,6 @@ import (
 )
 
 const (
-	// inflightMax requests are under way at once: the most that an idempotent producer may have.
-	inflightMax = 5
 	// bufferedBytesMax bounds what the producer holds back.
 	bufferedBytesMax = 64 << 20
 	// lingerBulk lets every batch of a bulk load fill up.
@@ -33,6 +31,8 @@ func values(size int) [][]byte {
 	return out
 }
 
+// producer is an idempotent one, as Kafka's own default is, with up to five
+// requests under way.
 func producer(t Target, s Scenario, linger time.Duration) (*kgo.Client, error) {
 	return kgo.NewClient(
 		kgo.SeedBrokers(t.Addr),
@@ -40,7 +40,6 @@ func producer(t Target, s Scenario, linger time.Duration) (*kgo.Client, error) {
 		kgo.ProducerBatchCompression(kgo.NoCompression()),
 		kgo.ProducerBatchMaxBytes(int32(s.BatchBytes)),
 		kgo.ProducerLinger(linger),
-		kgo.MaxProduceRequestsInflightPerBroker(inflightMax),
 		kgo.MaxBufferedRecords(int(s.Records)+1),
 		kgo.MaxBufferedBytes(bufferedBytesMax),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),

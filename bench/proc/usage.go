@@ -10,18 +10,22 @@ type Reading struct {
 	kernel         map[int]time.Duration
 }
 
-// Read reads the counters of the machine and of the two processes.
+// Read reads the counters of the machine and of the two processes. A driver of
+// 0 is none: the server drives itself.
 func (f FS) Read(now time.Time, server, driver int) (Reading, error) {
 	r := Reading{at: now}
 	s, err := f.Process(server)
 	if err != nil {
 		return r, err
 	}
-	d, err := f.Process(driver)
-	if err != nil {
-		return r, err
+	r.server = s.CPU
+	if driver != 0 {
+		d, err := f.Process(driver)
+		if err != nil {
+			return r, err
+		}
+		r.driver = d.CPU
 	}
-	r.server, r.driver = s.CPU, d.CPU
 	if r.kernel, err = f.kernelThreads(); err != nil {
 		return r, err
 	}
