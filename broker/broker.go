@@ -75,8 +75,10 @@ func New(cfg Config) (*Broker, error) {
 		return nil, errors.New("broker config: settings, file system, network, clock, entropy and events are required")
 	case cfg.Settings.Shards == 0 && cfg.Shards < 1:
 		return nil, errors.New("broker config: no number of shards")
-	case len(cfg.Settings.Voters) > 1 || len(cfg.Settings.Join) > 0:
-		return nil, errors.New("controller.quorum.voters: clusters of several nodes are not served yet; start one node without voters")
+	case len(cfg.Settings.Voters) > 1:
+		return nil, errors.New("controller.quorum.voters names several nodes: clusters of several nodes are not served yet")
+	case len(cfg.Settings.Join) > 0:
+		return nil, errors.New("controller.quorum.bootstrap.servers names another node: clusters of several nodes are not served yet")
 	case !cfg.Settings.IsBroker || !cfg.Settings.IsController:
 		return nil, errors.New("process.roles: a node alone is broker and controller; other roles are not served yet")
 	}
@@ -139,6 +141,11 @@ func (b *Broker) Healthy() error {
 	case <-b.ready:
 	default:
 		return errors.New("starting")
+	}
+	select {
+	case <-b.stop:
+		return errors.New("stopping")
+	default:
 	}
 	for _, d := range b.dirs {
 		if err := d.Err(); err == nil {
