@@ -269,6 +269,7 @@ func (b *Broker) serverConfig() server.Config {
 	return server.Config{
 		Clock: b.cfg.Clock, Events: b.cfg.Events, Budget: b.budget,
 		MaxFrameBytes: set.SocketRequestMaxBytes, IdleTimeout: set.ConnectionsMaxIdle,
+		Turns: max(b.cfg.Shards/2, 1),
 	}
 }
 

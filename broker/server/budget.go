@@ -233,7 +233,7 @@ func (b *Budget) sweep() {
 	b.evicted += uint64(len(victims))
 	b.mu.Unlock()
 	for _, a := range victims {
-		a.conn.evict(a)
+		a.conn.evict(errEvicted)
 	}
 }
 

@@ -48,7 +48,7 @@ type Conn struct {
 	writing  bool // the writer goroutine runs
 	ended    bool // nothing more is reserved or written
 	failed   bool
-	evicted  bool
+	evicted  error         // why the node ended it, if it did for want of memory
 	finished chan struct{} // closed when the writer goroutine ended
 
 	gone   atomic.Bool
@@ -137,6 +137,13 @@ func (c *Conn) serveFrame(frame *buffer.Frame) error {
 	if err := c.admit(req.Key == keyProduce); err != nil {
 		return err
 	}
+	if needsTurn(req.Key) {
+		if !c.srv.turns.take(c.closed) {
+			return transport.ErrClosed
+		}
+		req.turn = true
+		defer req.EndTurn()
+	}
 	start := c.srv.cfg.Clock.Mono()
 	body, later, err := c.Listener.handler.Serve(&req)
 	c.srv.stats.request(req.Key, req.Version, len(frame.Bytes()), c.srv.cfg.Clock.Mono().Sub(start))
@@ -152,7 +159,7 @@ func (c *Conn) serveFrame(frame *buffer.Frame) error {
 	if body == nil {
 		return nil
 	}
-	return c.write(req.answer(body))
+	return c.write(&req, req.answer(body))
 }
 
 // admit waits until the ring has room for one more Produce, or is empty.
@@ -173,14 +180,22 @@ func (c *Conn) admit(pipelined bool) error {
 }
 
 // write sends one answer from the reader's goroutine; the ring is empty.
-func (c *Conn) write(a answer) (err error) {
+func (c *Conn) write(req *Request, a answer) (err error) {
 	var sent int64
 	if s, ok := a.body.(Streamed); ok {
 		c.out, sent, err = sendStreamed(c.tc, a, s, c.out)
 	} else {
 		c.out = a.appendFrame(c.out[:0])
 		sent = int64(len(c.out))
+		large := cap(c.out) > answerBufferBytesMax
+		if large {
+			c.srv.turns.writing(c, cap(c.out))
+		}
+		req.EndTurn()
 		_, err = c.tc.Write(c.out)
+		if large {
+			c.srv.turns.written(c)
+		}
 	}
 	c.srv.stats.bytesOut.Add(uint64(sent))
 	c.trimOut()
@@ -289,10 +304,10 @@ func (c *Conn) close() {
 	c.drained.Broadcast()
 }
 
-// evict closes the connection because its frame holds memory that others wait for.
-func (c *Conn) evict(a *arrival) {
+// evict closes the connection because it holds memory that others wait for.
+func (c *Conn) evict(why error) {
 	c.mu.Lock()
-	c.evicted = true
+	c.evicted = why
 	c.mu.Unlock()
 	c.close()
 }
@@ -406,4 +421,7 @@ func (c *Conn) giveBack(a *arrival, buf []byte) {
 	c.srv.budget.TakeBack(buf)
 }
 
-var errEvicted = errors.New("request evicted: it stopped arriving while others waited for memory")
+var (
+	errEvicted = errors.New("request evicted: it stopped arriving while others waited for memory")
+	errUnread  = errors.New("answer evicted: its client does not read while others wait for memory")
+)

@@ -23,6 +23,18 @@ type Request struct {
 	Frame *buffer.Frame
 	// Flexible says that the version uses compact types and tagged fields.
 	Flexible bool
+
+	turn bool
+}
+
+// EndTurn gives the turn back that some requests are computed in (Metadata,
+// the describing ones). A handler calls it before it waits for others; it may
+// be called more than once.
+func (r *Request) EndTurn() {
+	if r.turn {
+		r.turn = false
+		r.Conn.srv.turns.giveBack()
+	}
 }
 
 // headerError is a request header that cannot be read; the connection ends.

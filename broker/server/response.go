@@ -50,8 +50,12 @@ type answer struct {
 }
 
 const (
-	keyProduce     = 0
-	keyAPIVersions = 18
+	keyProduce                 = 0
+	keyMetadata                = 3
+	keyAPIVersions             = 18
+	keyDescribeConfigs         = 32
+	keyDescribeLogDirs         = 35
+	keyDescribeTopicPartitions = 75
 )
 
 func (r *Request) answer(body Body) answer {
@@ -85,7 +89,10 @@ const (
 	// sendFileBytesMin: smaller ranges are read and sent with their neighbours.
 	sendFileBytesMin = 32 << 10
 	// answerBufferBytesMax bounds what a connection keeps for encoding answers.
-	answerBufferBytesMax = 64 << 10
+	answerBufferBytesMax = 16 << 10
+	// gatherBytesMax bounds the small chunks of a streamed answer that are
+	// gathered into one write.
+	gatherBytesMax = 64 << 10
 )
 
 // sendStreamed writes a streamed answer: small chunks are gathered into one
@@ -119,6 +126,11 @@ func sendStreamed(tc transport.Conn, a answer, s Streamed, buf []byte) (rest []b
 				return buf, 0, err
 			}
 		default:
+			if len(buf) >= gatherBytesMax {
+				if err := flush(); err != nil {
+					return buf, 0, err
+				}
+			}
 			old := len(buf)
 			buf = append(buf, make([]byte, c.N)...)
 			if n, err := c.File.ReadAt(buf[old:], c.Off); n < int(c.N) {

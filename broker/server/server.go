@@ -3,7 +3,6 @@ package server
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/netip"
 	"sync"
 	"time"
@@ -42,14 +41,19 @@ type Config struct {
 	MaxConnectionsPerHost int
 	// IdleTimeout closes connections on which nothing arrived for so long; zero: never.
 	IdleTimeout time.Duration
+	// Turns is how many requests with large answers are computed at once; at
+	// least one.
+	Turns int
 }
 
 // Server serves connections. Make it with New.
 type Server struct {
-	cfg    Config
-	keys   *keyTable
-	budget *Budget
-	stats  counters
+	cfg      Config
+	keys     *keyTable
+	budget   *Budget
+	turns    *turns
+	stats    counters
+	refusals refusals
 
 	mu     sync.Mutex
 	conns  map[uint64]*Conn
@@ -76,7 +80,7 @@ func (l *Listener) Addr() string { return l.ln.Addr() }
 // New returns a server without listeners and starts its janitor.
 func New(cfg Config) *Server {
 	s := &Server{
-		cfg: cfg, keys: newKeyTable(), budget: cfg.Budget,
+		cfg: cfg, keys: newKeyTable(), budget: cfg.Budget, turns: newTurns(cfg.Clock, cfg.Turns),
 		conns: map[uint64]*Conn{}, hosts: map[string]int{}, stop: make(chan struct{}),
 	}
 	s.wg.Add(1)
@@ -88,6 +92,8 @@ func (s *Server) janitor() {
 	defer s.wg.Done()
 	for s.cfg.Clock.Sleep(janitorEvery, s.stop) {
 		s.budget.sweep()
+		s.turns.sweep()
+		s.reportRefusals()
 	}
 }
 
@@ -188,14 +194,14 @@ func (s *Server) forget(c *Conn, err error) {
 	var frame errFrame
 	var refused Refused
 	switch {
-	case evicted:
-		err = errEvicted
+	case evicted != nil:
+		err = evicted
 	case errors.As(err, &header), errors.As(err, &frame), errors.As(err, &refused):
 	default:
 		return // an ordinary end
 	}
 	s.stats.refused.Add(1)
-	s.cfg.Events.Emit(ConnectionRefused{Listener: c.Listener.Name, Host: c.Host, Err: err})
+	s.refused(ConnectionRefused{Listener: c.Listener.Name, Host: c.Host, Err: err})
 }
 
 // Refused is a Handler's error for a request that is not served; it is
@@ -246,38 +252,4 @@ func hostOf(addr string) string {
 		return ap.Addr().Unmap().String()
 	}
 	return addr
-}
-
-// AcceptFailed reports a listener that could not accept.
-type AcceptFailed struct {
-	Listener string
-	Err      error
-}
-
-// Kind names the event.
-func (AcceptFailed) Kind() string { return "accept-failed" }
-
-// Level is Warn.
-func (AcceptFailed) Level() slog.Level { return slog.LevelWarn }
-
-// Attrs are listener and error.
-func (e AcceptFailed) Attrs() []slog.Attr {
-	return []slog.Attr{slog.String("listener", e.Listener), slog.Any("error", e.Err)}
-}
-
-// ConnectionRefused reports a connection closed for what it sent.
-type ConnectionRefused struct {
-	Listener, Host string
-	Err            error
-}
-
-// Kind names the event.
-func (ConnectionRefused) Kind() string { return "connection-refused" }
-
-// Level is Info: what strangers send is no fault of the node.
-func (ConnectionRefused) Level() slog.Level { return slog.LevelInfo }
-
-// Attrs are listener, host and reason.
-func (e ConnectionRefused) Attrs() []slog.Attr {
-	return []slog.Attr{slog.String("listener", e.Listener), slog.String("host", e.Host), slog.Any("reason", e.Err)}
 }
