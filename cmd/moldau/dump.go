@@ -31,9 +31,13 @@ func (a *app) dumpCommand() *cobra.Command {
 		for _, name := range names {
 			path, err := filepath.Abs(name)
 			if err == nil {
-				err = dump.File(a.out, fs, path, opt)
+				_, err = fs.Stat(path)
 			}
 			if err != nil {
+				failed = append(failed, fmt.Errorf("dump %s: %w", name, reason(err)))
+				continue
+			}
+			if err := dump.File(a.out, fs, path, opt); err != nil {
 				failed = append(failed, err)
 			}
 		}

@@ -118,7 +118,7 @@ func (a *app) produce(ctx context.Context, client *kgo.Client, p *producing, hea
 		mu.Lock()
 		defer mu.Unlock()
 		if err != nil {
-			cancel(err)
+			cancel(p.reason(err))
 			return
 		}
 		count++
@@ -149,6 +149,14 @@ func (a *app) produce(ctx context.Context, client *kgo.Client, p *producing, hea
 		return errors.New("interrupted")
 	}
 	return nil
+}
+
+// reason says in our words what the client library has no error value for.
+func (p *producing) reason(err error) error {
+	if strings.HasPrefix(err.Error(), "invalid record partitioning choice") {
+		return fmt.Errorf("there is no partition %d", p.partition)
+	}
+	return err
 }
 
 // record makes a record of a line.

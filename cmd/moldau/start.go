@@ -38,11 +38,10 @@ func (a *app) startCommand() *cobra.Command {
 		Long: `Start a node. Without flags: node 1, controller and broker, on 127.0.0.1:9092, the controller's
 listener on 127.0.0.1:9093, HTTP on 127.0.0.1:9644, data in ./data.
 
-  a voter of three:   moldau start --node-id 1 --listen h1:9092 --controller-listen h1:9093 \
-                        --voters 1@h1:9093,2@h2:9093,3@h3:9093
-  one more broker:    moldau start --node-id 4 --listen h4:9092 --join h1:9093
+The settings of --config are those of Kafka's server.properties; the flags stand above them, --set above
+the flags. A setting that is wrong refuses the start, one that is unknown is warned of.
 
-The settings of --config are those of Kafka's server.properties; the flags and --set stand above it.`,
+Clusters of several nodes are not served yet: --voters that name others, and --join, refuse the start.`,
 	}
 	f := c.Flags()
 	f.StringVar(&s.config, "config", "", "a server.properties of Kafka's")
