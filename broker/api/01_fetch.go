@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -110,7 +111,7 @@ func (h *Handler) fetch(req *server.Request) (server.Body, bool, error) {
 	return body, false, nil
 }
 
-var errConnectionGone = server.Refused{Text: "the connection closed while a fetch waited"}
+var errConnectionGone = errors.New("the connection closed while a fetch waited")
 
 // refused answers a fetch whose session is not usable.
 func (c *fetchCall) refused(code kafka.ErrorCode) server.Body {

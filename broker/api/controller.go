@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -101,7 +102,7 @@ func (h *ControllerHandler) Serve(req *server.Request) (server.Body, bool, error
 	return resp, false, nil
 }
 
-var errControllerGone = server.Refused{Text: "the connection closed while a request waited for the controller"}
+var errControllerGone = errors.New("the connection closed while a request waited for the controller")
 
 // ask waits for the quorum's answer.
 func (h *ControllerHandler) ask(req *server.Request, decoded kmsg.Request) kmsg.Response {
