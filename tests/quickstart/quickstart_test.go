@@ -113,6 +113,9 @@ func interrupt(t *testing.T, cmd *exec.Cmd, lines <-chan string, log *bytes.Buff
 	if _, err := os.Stat(filepath.Join(data, ".kafka_cleanshutdown")); err != nil {
 		t.Errorf("no clean stop: %v", err)
 	}
+	if strings.Contains(log.String(), "level=WARN") || strings.Contains(log.String(), "connection-refused") {
+		t.Errorf("the quick start is no occasion for a warning:\n%s", log)
+	}
 	if t.Failed() {
 		t.Logf("log of the node:\n%s", log)
 	}
