@@ -36,6 +36,7 @@ var layers = [...][]string{
 	{"clock"},
 	{"internal/inbox", "internal/ring", "internal/peer"},
 	{"internal/invariant", "internal/yield"},
+	{"linearizability"}, // below everything: it may import nothing of ours
 }
 
 // arrow is an import from one room, or what lies below it, to another.
@@ -97,6 +98,10 @@ var forbiddenArrows = [...]arrow{
 		"a shard that waits for a socket stalls every partition it holds"},
 	{[]string{"broker/shard"}, []string{"broker/controller", "broker/quorum", "broker/uplink"},
 		"a shard follows the published image; it asks nobody"},
+	{[]string{"linearizability"}, []string{"broker", "sim", "cmd", "net", "disk", "clock", "internal"},
+		"what judges a history shares no code, no constant and no idea with what made it; a bug in both would acquit itself"},
+	{[]string{"broker", "net", "disk", "clock"}, []string{"linearizability"},
+		"help for tests has no place in the program"},
 	{[]string{"net", "disk", "clock", "internal"}, []string{"broker", "sim", "cmd"},
 		"seams serve every room, the broker is only one of them"},
 }

@@ -1,0 +1,2 @@
+// Package linearizability turns the history of a run into a verdict.
+package linearizability

@@ -1,0 +1,91 @@
+package history
+
+// Format and Version are what the first line of a history says.
+const (
+	Format  = "moldau-history"
+	Version = 1
+)
+
+// History is one run.
+type History struct {
+	Header Header
+	Topics []Topic
+	Ops    []Op
+	Events []Event
+	End    int64 // ns of true time
+}
+
+// Header is what holds for the whole run.
+type Header struct {
+	Format    string `json:"format"`
+	Version   int    `json:"version"`
+	Seed      uint64 `json:"seed,string"`
+	Scenario  string `json:"scenario,omitempty"`
+	EpochMs   int64  `json:"epochMs"`   // wall clock, ms, at true time 0
+	SkewMaxMs int64  `json:"skewMaxMs"` // no broker's wall clock was ever further from the true one
+}
+
+// Durability is a topic's promise about power loss.
+type Durability string
+
+// The durabilities.
+const (
+	DurabilitySync Durability = "sync"
+	DurabilityOS   Durability = "os"
+)
+
+// Topic is a topic id and what was promised for it when it was made.
+type Topic struct {
+	ID             string     `json:"id"`
+	Name           string     `json:"name"`
+	Partitions     int32      `json:"partitions"`
+	Durability     Durability `json:"durability"`
+	RetentionMs    int64      `json:"retentionMs"`    // -1 for ever
+	RetentionBytes int64      `json:"retentionBytes"` // -1 without limit
+	AppendTime     bool       `json:"appendTime,omitempty"`
+	Sparse         bool       `json:"sparse,omitempty"` // compacted or transactional: offsets may be missing
+}
+
+// EventKind is a fault, or a mark that a checker needs.
+type EventKind string
+
+// The events. Topic and Partition say what is struck; without a topic it is
+// everything on the node, without a node (Unknown) everything.
+const (
+	EventCrash       EventKind = "crash"      // a process was killed; what it wrote stays
+	EventPowerLoss   EventKind = "power-loss" // what was not synced is gone
+	EventRestart     EventKind = "restart"
+	EventPause       EventKind = "pause"
+	EventResume      EventKind = "resume"
+	EventDamage      EventKind = "damage"           // more was destroyed than the promise must survive
+	EventUnclean     EventKind = "unclean-election" // the operator allowed loss, or the last known leader led
+	EventLeader      EventKind = "leader-change"    // another node leads from now on
+	EventClock       EventKind = "clock"            // SkewMs of the node's wall clock from now on
+	EventGroupReset  EventKind = "group-reset"      // Name is a group that was forgotten lawfully
+	EventHealed      EventKind = "healed"           // faults are over; Clients make progress within DeadlineNs
+	EventCleanStop   EventKind = "clean-stop"       // Left was still there when the node had stopped
+	EventNetworkCut  EventKind = "network-cut"
+	EventNetworkHeal EventKind = "network-heal"
+	EventFault       EventKind = "fault" // any other; Name says which
+)
+
+// Event is one fault or mark.
+type Event struct {
+	Kind       EventKind  `json:"kind"`
+	At         int64      `json:"at"` // ns of true time
+	Node       int32      `json:"node"`
+	Topic      string     `json:"topic,omitempty"`
+	Partition  int32      `json:"partition"`
+	Name       string     `json:"name,omitempty"`
+	SkewMs     int64      `json:"skewMs,omitempty"`
+	Clients    []string   `json:"clients,omitempty"`
+	DeadlineNs int64      `json:"deadlineNs,omitempty"`
+	Left       []Leftover `json:"left,omitempty"`
+}
+
+// Leftover is something that a clean stop left behind.
+type Leftover struct {
+	What    string `json:"what"` // goroutines, descriptors, bytes, timers
+	Count   int64  `json:"count"`
+	Allowed int64  `json:"allowed"`
+}
