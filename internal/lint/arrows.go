@@ -27,14 +27,15 @@ var layers = [...][]string{
 	{"broker/seglog", "broker/metaimage", "broker/config"},
 	{"broker/metarecord"},
 	{"broker/batch"},
-	{"disk/osfs", "disk/memfs", "disk/faultfs", "disk/vfs/vfstest", "net/tcp", "net/memnet", "net/transport/transporttest", "clock/sysclock", "clock/manual", "clock/clocktest"},
+	{"disk/simfs"},
+	{"net/simnet", "clock/simclock", "disk/osfs", "disk/memfs", "disk/faultfs", "disk/vfs/vfstest", "net/tcp", "net/memnet", "net/transport/transporttest", "clock/sysclock", "clock/manual", "clock/clocktest"},
 	{"broker/event"},
 	{"broker/buffer"},
 	{"broker/kafka"},
 	{"net/transport"},
 	{"disk/vfs"},
 	{"clock"},
-	{"internal/inbox", "internal/ring", "internal/peer"},
+	{"internal/inbox", "internal/ring", "internal/peer", "internal/simcore"},
 	{"internal/invariant", "internal/yield"},
 	{"linearizability"}, // below everything: it may import nothing of ours
 }
@@ -56,7 +57,7 @@ var (
 	machines  = []string{"broker/replica", "broker/controller", "broker/coord", "broker/group"}
 	pureRooms = []string{"broker/batch", "broker/seglog", "broker/metarecord", "broker/metaimage", "broker/replica", "broker/controller", "broker/coord", "broker/group"}
 	realEdges = []string{"disk/osfs", "net/tcp", "clock/sysclock"}
-	doubles   = []string{"disk/memfs", "disk/faultfs", "clock/manual", "disk/vfs/vfstest", "net/transport/transporttest", "clock/clocktest", "broker/quorum/quorumtest"}
+	doubles   = []string{"disk/simfs", "net/simnet", "clock/simclock", "disk/memfs", "disk/faultfs", "clock/manual", "disk/vfs/vfstest", "net/transport/transporttest", "clock/clocktest", "broker/quorum/quorumtest"}
 )
 
 // forbiddenArrows point down, and are wrong all the same. Those that point up
@@ -66,7 +67,7 @@ var forbiddenArrows = [...]arrow{
 		"the real disk, network and clock are chosen by the program that embeds the broker; one import here, and the simulator runs on the wrong ones"},
 	{[]string{"broker"}, doubles,
 		"what tests run on has no place in the program"},
-	{[]string{"broker"}, []string{"internal/peer", "internal/lint"},
+	{[]string{"broker"}, []string{"internal/peer", "internal/lint", "internal/simcore"},
 		"help for tests has no place in the program"},
 	{machines, []string{"broker/api", "broker/server"},
 		"a machine does not know that requests and connections exist; it is explored and simulated without them"},
