@@ -20,7 +20,7 @@ import (
 )
 
 // patience is no measurement: a busy machine must not fail the test.
-const patience = 3 * time.Minute
+const patience = 6 * time.Minute
 
 // kafkaPrograms are the scripts of Kafka's bin folder that the README names.
 var kafkaPrograms = map[string]string{
