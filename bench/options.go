@@ -33,7 +33,7 @@ type options struct {
 }
 
 // quickScale is the part of every amount that -quick takes.
-const quickScale = 0.02
+const quickScale = 0.05
 
 func parseOptions(args []string) (options, error) {
 	var o options

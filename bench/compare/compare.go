@@ -139,14 +139,14 @@ func (c *Config) one(ctx context.Context, s load.Scenario, system System) (Run, 
 	result, err := load.Run(ctx, target, s, func(part func() error) error {
 		syscall.Sync() // what earlier runs wrote is not this one's to write back
 		time.Sleep(settle)
-		before, err := proc.Real().Read(time.Now(), server.PID, os.Getpid())
+		before, err := proc.Real().Read(time.Now, server.PID, os.Getpid())
 		if err != nil {
 			return err
 		}
 		if err := part(); err != nil {
 			return err
 		}
-		after, err := proc.Real().Read(time.Now(), server.PID, os.Getpid())
+		after, err := proc.Real().Read(time.Now, server.PID, os.Getpid())
 		usage = after.Since(before)
 		return err
 	})

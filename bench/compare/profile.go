@@ -34,9 +34,13 @@ func (c *Config) Profile(ctx context.Context, s load.Scenario, d time.Duration, 
 	if err != nil {
 		return fmt.Errorf("profile %s: %w", s.Name, err)
 	}
-	listing, err := exec.CommandContext(ctx, "go", "tool", "pprof", "-top", "-nodecount=60", path+".pb.gz").Output()
-	if err != nil {
-		return fmt.Errorf("list the profile of %s: %w", s.Name, err)
+	var listing []byte
+	for _, order := range []string{"-flat", "-cum"} {
+		top, err := exec.CommandContext(ctx, "go", "tool", "pprof", "-top", order, "-nodecount=40", path+".pb.gz").Output()
+		if err != nil {
+			return fmt.Errorf("list the profile of %s: %w", s.Name, err)
+		}
+		listing = append(listing, top...)
 	}
 	c.Say("profile of %s: %s.pb.gz, listed in %s.txt", s.Name, path, path)
 	return os.WriteFile(path+".txt", listing, 0o644)

@@ -3,6 +3,7 @@ package compare
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -14,6 +15,9 @@ import (
 // RoundsMin is how many rounds a number needs.
 const RoundsMin = 3
 
+// tooBusy stands in place of a number.
+const tooBusy = "too busy to tell"
+
 // Row is one figure of one scenario, summed up.
 type Row struct {
 	Scenario, Metric string
@@ -22,6 +26,9 @@ type Row struct {
 	Values map[System]string
 	Ratio  string // median (least to most) of ours at os to Kafka's
 	Wanted string
+	// Others is the share of the machine that others had, in percent: medians
+	// of the three systems in the table's order.
+	Others string
 	Met    string // "yes", "no", or empty where that cannot be said
 }
 
@@ -30,8 +37,9 @@ type Row struct {
 func Summary(s load.Scenario, runs []Run, rounds int) []Row {
 	needed := min(RoundsMin, rounds)
 	var rows []Row
+	busy := others(runs, MoldauOS, rounds) + " / " + others(runs, Kafka, rounds) + " / " + others(runs, MoldauSync, rounds)
 	for _, m := range metrics(s) {
-		row := Row{Scenario: s.Name, Metric: m.name, Values: map[System]string{}, Wanted: m.want.String()}
+		row := Row{Scenario: s.Name, Metric: m.name, Values: map[System]string{}, Wanted: m.want.String(), Others: busy}
 		series := map[System][]float64{}
 		for _, system := range []System{MoldauOS, Kafka, MoldauSync} {
 			values, ran := byRound(runs, system, m, rounds)
@@ -40,7 +48,7 @@ func Summary(s load.Scenario, runs []Run, rounds int) []Row {
 			if present := stats.Present(values); len(present) >= needed {
 				row.Values[system] = fmt.Sprintf(m.format, stats.Median(present))
 			} else if ran {
-				row.Values[system] = tooBusy(runs, system)
+				row.Values[system] = tooBusy
 			}
 		}
 		row.ratio(stats.Ratios(series[MoldauOS], series[Kafka]), m.want, needed, rounds)
@@ -91,29 +99,32 @@ func (w want) String() string {
 	return ""
 }
 
-// tooBusy says so, with the median share of others.
-func tooBusy(runs []Run, system System) string {
-	var shares []float64
+// others is the median share of others over a system's last attempts.
+func others(runs []Run, system System, rounds int) string {
+	shares := map[int]float64{}
 	for _, r := range runs {
-		if r.System == system {
-			shares = append(shares, r.OthersShare)
+		if r.System == system && r.Round < rounds {
+			shares[r.Round] = r.OthersShare
 		}
 	}
-	return fmt.Sprintf("too busy to tell (others %.0f %%)", 100*stats.Median(shares))
+	if len(shares) == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.0f", 100*stats.Median(slices.Collect(maps.Values(shares))))
 }
 
 // Print writes rows as a table.
 func Print(w io.Writer, rows []Row) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "scenario\tfigure\tMoldau, os\tKafka\tratio\twanted\tmet\tMoldau, sync")
+	fmt.Fprintln(t, "scenario\tfigure\tMoldau, os\tKafka\tratio\twanted\tmet\tMoldau, sync\tothers, %")
 	last := ""
 	for _, r := range rows {
-		name := r.Scenario
+		name, busy := r.Scenario, r.Others
 		if name == last {
-			name = ""
+			name, busy = "", ""
 		}
 		last = r.Scenario
-		fmt.Fprintln(t, strings.Join([]string{name, r.Metric, r.Values[MoldauOS], r.Values[Kafka], r.Ratio, r.Wanted, r.Met, r.Values[MoldauSync]}, "\t"))
+		fmt.Fprintln(t, strings.Join([]string{name, r.Metric, r.Values[MoldauOS], r.Values[Kafka], r.Ratio, r.Wanted, r.Met, r.Values[MoldauSync], busy}, "\t"))
 	}
 	return t.Flush()
 }

@@ -56,7 +56,7 @@ func TestTooBusy(t *testing.T) {
 	}
 	runs = append(rounds(MoldauOS, 1, -9, 1), rounds(Kafka, 2, 2, 2)...)
 	row := first(t, runs, 3)
-	if !strings.HasPrefix(row.Values[MoldauOS], "too busy to tell (others ") || row.Values[Kafka] != "2.00" {
+	if row.Values[MoldauOS] != tooBusy || row.Others != "5 / 5 / -" || row.Values[Kafka] != "2.00" {
 		t.Errorf("%+v", row)
 	}
 	if row.Ratio != "-" || row.Met != "" {

@@ -105,7 +105,7 @@ func (cfg *Config) cell(d *driver, n int) (Cell, error) {
 	d.acks = &stats.Histogram{}
 	var turns stats.Histogram
 	stat := d.dir.Stats()
-	before, err := proc.Real().Read(time.Now(), os.Getpid(), 0)
+	before, err := proc.Real().Read(time.Now, os.Getpid(), 0)
 	if err != nil {
 		return cell, err
 	}
@@ -119,7 +119,7 @@ func (cfg *Config) cell(d *driver, n int) (Cell, error) {
 		cell.Turns++
 	}
 	took := time.Since(began)
-	after, err := proc.Real().Read(time.Now(), os.Getpid(), 0)
+	after, err := proc.Real().Read(time.Now, os.Getpid(), 0)
 	if err != nil {
 		return cell, err
 	}

@@ -73,7 +73,7 @@ func fill(ctx context.Context, t Target, s Scenario, topic string) error {
 	if err := sendAll(ctx, cl, s, topic); err != nil {
 		return err
 	}
-	_, err = verify(ctx, admin, t, s, topic)
+	_, err = verify(ctx, t, s, topic)
 	return err
 }
 

@@ -22,7 +22,7 @@ func (d Disk) MeanBatch() int64 {
 // header by header. Neither system may be appending.
 func ReadDisk(data, topic string) (Disk, error) {
 	var d Disk
-	names, err := filepath.Glob(filepath.Join(data, topic+"-*", "*.log"))
+	names, err := filepath.Glob(filepath.Join(data, topic+"-[0-9]*", "*.log"))
 	if err != nil {
 		return d, err
 	}

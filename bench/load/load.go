@@ -65,19 +65,27 @@ func inTopic(ctx context.Context, t Target, s Scenario, f func(topic string) (Re
 	if r, err = f(topic); err != nil {
 		return r, err
 	}
-	r.Disk, err = verify(ctx, admin, t, s, topic)
+	r.Disk, err = verify(ctx, t, s, topic)
 	return r, err
 }
 
-// verify compares a topic's end offsets and files with what was acknowledged.
-func verify(ctx context.Context, admin *kadm.Client, t Target, s Scenario, topic string) (Disk, error) {
-	ends, err := admin.ListEndOffsets(ctx, topic)
+// verify compares a topic's end offsets and files with what was acknowledged,
+// with a client that has not heard of the topic before it was there.
+func verify(ctx context.Context, t Target, s Scenario, topic string) (Disk, error) {
+	admin, err := newAdmin(t)
 	if err != nil {
 		return Disk{}, err
 	}
+	defer admin.Close()
+	ends, err := admin.ListEndOffsets(ctx, topic)
+	if err != nil {
+		return Disk{}, fmt.Errorf("ask where %s ends: %w", topic, err)
+	}
 	var sum int64
 	ends.Each(func(o kadm.ListedOffset) {
-		err = errors.Join(err, o.Err)
+		if o.Err != nil {
+			err = errors.Join(err, fmt.Errorf("ask where partition %d of %s ends: %w", o.Partition, topic, o.Err))
+		}
 		sum += o.Offset
 	})
 	if err == nil && sum != s.Records {

@@ -11,9 +11,10 @@ type Reading struct {
 }
 
 // Read reads the counters of the machine and of the two processes. A driver of
-// 0 is none: the server drives itself.
-func (f FS) Read(now time.Time, server, driver int) (Reading, error) {
-	r := Reading{at: now}
+// 0 is none: the server drives itself. The time is now's, asked for beside the
+// machine's counters, since a busy machine may take a while over the others.
+func (f FS) Read(now func() time.Time, server, driver int) (Reading, error) {
+	var r Reading
 	s, err := f.Process(server)
 	if err != nil {
 		return r, err
@@ -30,6 +31,7 @@ func (f FS) Read(now time.Time, server, driver int) (Reading, error) {
 		return r, err
 	}
 	r.machine, err = f.Machine()
+	r.at = now()
 	return r, err
 }
 
@@ -40,6 +42,18 @@ type Usage struct {
 	// OthersShare is the part of the whole machine's time (wall times
 	// processors) that others had, 0 to 1.
 	OthersShare float64
+
+	cpus int
+}
+
+// Without takes a further process's time out of the others'.
+func (u Usage) Without(cpu time.Duration) Usage {
+	u.Others = max(0, u.Others-cpu)
+	u.OthersShare = 0
+	if whole := u.Wall * time.Duration(u.cpus); whole > 0 {
+		u.OthersShare = float64(u.Others) / float64(whole)
+	}
+	return u
 }
 
 // Since is what was used from before to r. Others is what is left of the
@@ -55,8 +69,6 @@ func (r Reading) Since(before Reading) Usage {
 		u.Kernel += max(0, cpu-before.kernel[pid]) // a new thread counts from 0
 	}
 	u.Others = max(0, r.machine.Busy-before.machine.Busy-u.Server-u.Driver-u.Kernel)
-	if whole := u.Wall * time.Duration(r.machine.CPUs); whole > 0 {
-		u.OthersShare = float64(u.Others) / float64(whole)
-	}
-	return u
+	u.cpus = r.machine.CPUs
+	return u.Without(0)
 }
