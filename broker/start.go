@@ -99,6 +99,9 @@ func (b *Broker) takeDirectories() error {
 	if err := b.cfg.FS.MkdirAll(set.MetadataDir); err != nil {
 		return fmt.Errorf("metadata directory %s: %w", set.MetadataDir, err)
 	}
+	if err := identity.Foreign(b.identityConfig()); err != nil {
+		return err
+	}
 	lock, err := b.cfg.FS.Lock(set.MetadataDir + "/" + lockName)
 	if err != nil {
 		if errors.Is(err, vfs.ErrLocked) {
@@ -117,15 +120,20 @@ func (b *Broker) storeConfig() raftmeta.StoreConfig {
 	}
 }
 
+func (b *Broker) identityConfig() identity.Config {
+	set := b.cfg.Settings
+	return identity.Config{
+		FS: b.cfg.FS, Entropy: b.cfg.Entropy, NodeID: set.NodeID,
+		LogDirs: set.LogDirs, MetadataDir: set.MetadataDir, Controller: true,
+	}
+}
+
 // identify finds out who the node is. The store is the one that a first start
 // has bootstrapped, else nil.
 func (b *Broker) identify() (*raftmeta.Store, error) {
 	set := b.cfg.Settings
 	var store *raftmeta.Store
-	id, err := identity.Open(identity.Config{
-		FS: b.cfg.FS, Entropy: b.cfg.Entropy, NodeID: set.NodeID,
-		LogDirs: set.LogDirs, MetadataDir: set.MetadataDir, Controller: true,
-	}, func(id identity.Identity) (err error) {
+	id, err := identity.Open(b.identityConfig(), func(id identity.Identity) (err error) {
 		store, err = raftmeta.BootstrapAlone(b.storeConfig(), raftmeta.Peer{Node: set.NodeID, Directory: id.Metadata})
 		return err
 	})

@@ -104,6 +104,13 @@ func refuse(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrRefused, fmt.Sprintf(format, args...))
 }
 
+// Foreign refuses, as Open does, directories that Apache Kafka has used. It
+// writes nothing, so that a node can ask before it leaves a lock there.
+func Foreign(cfg Config) error {
+	dirs, _ := surveyAll(cfg)
+	return refuseForeign(dirs)
+}
+
 // refuseForeign refuses directories that Apache Kafka has used, also after
 // Moldau: its metadata log would contradict ours.
 func refuseForeign(dirs []found) error {

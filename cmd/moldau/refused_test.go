@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -33,6 +34,31 @@ func TestRefusedStarts(t *testing.T) {
 		if made, err := filepath.Glob(dir); err != nil || len(made) > 0 {
 			t.Errorf("%s: %v was made, %v", c.setting, made, err)
 		}
+	}
+}
+
+// A directory of an Apache Kafka node is refused by name and left as it is.
+func TestKafkasDirectoryIsLeftAlone(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"meta.properties": "version=1\ncluster.id=abc\nnode.id=1\ndirectory.id=i0MYpQqvRcWYIaZ4xIMnew\n",
+		"__cluster_metadata-0/00000000000000000000.log": "",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := invoke(nil, "", "start", "--data", dir, "--listen", "127.0.0.1:0", "--controller-listen", "127.0.0.1:0", "--http", "127.0.0.1:0")
+	if !strings.Contains(got, dir+" holds a metadata log of Apache Kafka") || !strings.HasSuffix(got, "exit 1\n") {
+		t.Errorf("got %s", got)
+	}
+	left, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(left) != 2 {
+		t.Errorf("the directory holds %v, %v", left, err)
 	}
 }
 
