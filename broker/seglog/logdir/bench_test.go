@@ -135,3 +135,70 @@ func benchBatch(b *testing.B, size int) []byte {
 	}
 	return out
 }
+
+// BenchmarkRecovery opens a directory whose process was killed under load.
+func BenchmarkRecovery(b *testing.B) {
+	const partitions = 2000
+	fsys, root := benchFS(b, "os")
+	if err := fsys.MkdirAll(root); err != nil {
+		b.Fatal(err)
+	}
+	cfg := Config{FS: fsys, Clock: sysclock.New(), Path: root, Events: event.Discard{}}
+	d, err := Open(cfg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	specs := make([]Spec, partitions)
+	for i := range specs {
+		specs[i] = Spec{Topic: fmt.Sprintf("t%d", i), ID: kafka.TopicPartition{Topic: kafka.UUID{0: byte(i), 1: byte(i >> 8), 15: 9}}}
+	}
+	parts, err := d.Create(specs)
+	if err != nil {
+		b.Fatal(err)
+	}
+	sink := &benchSink{durable: make(chan int, 4*partitions)}
+	data := benchBatch(b, 1024)
+	h := seglog.Batch{Size: int64(len(data)), MaxTimestamp: 1, ProducerID: -1, BaseSequence: -1}
+	logs := make([]*seglog.Log, partitions)
+	for i, p := range parts {
+		p.Bind(sink, uint64(i))
+		logs[i] = seglog.NewLog(seglog.DefaultConfig(), EmptyState(0))
+	}
+	load := func(parts []*Partition) {
+		orders := make([]Order, len(parts))
+		for i, l := range logs {
+			orders[i] = Order{P: parts[i], Op: l.Append(0, h, 0, buffer.Own(append([]byte(nil), data...)))}
+			l.Written(l.Next())
+		}
+		d.Submit(orders)
+		for left := len(parts); left > 0; {
+			left -= <-sink.durable
+		}
+	}
+	for b.Loop() {
+		b.StopTimer()
+		for range 12 {
+			load(parts)
+		}
+		if err := d.Close(false, 0); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+		if d, err = Open(cfg); err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		for i, s := range specs {
+			p, st, err := d.Adopt(s.ID, s.Options)
+			if err != nil || st.End != logs[i].Next() {
+				b.Fatalf("%v: ends at %d, want %d", err, st.End, logs[i].Next())
+			}
+			p.Bind(sink, uint64(i))
+			parts[i] = p
+		}
+		b.StartTimer()
+	}
+	if err := d.Close(false, 0); err != nil {
+		b.Fatal(err)
+	}
+}

@@ -55,6 +55,8 @@ type Recovered struct {
 	// Err is set when the folder could not be made sense of (no readable
 	// partition.metadata); such a partition cannot be adopted.
 	Err error
+
+	waiting waitingEntries
 }
 
 // Errors, tested with errors.Is.
@@ -138,6 +140,11 @@ func (d *Dir) Adopt(id kafka.TopicPartition, o Options) (*Partition, seglog.Stat
 	r := d.recovered[i]
 	d.mu.Unlock()
 	p := d.newPartition(r.Topic, id, o, &r.State)
+	segs := p.segments()
+	x := &segs[len(segs)-1].indexes
+	x.offsets, x.times = r.waiting.offsets, r.waiting.times
+	x.offsetsIn -= len(x.offsets)
+	x.timesIn -= len(x.times)
 	d.mu.Lock()
 	d.parts[id] = p
 	d.mu.Unlock()

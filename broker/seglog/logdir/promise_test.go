@@ -43,7 +43,7 @@ func harm(t *testing.T, seed uint64, leave syncPromise) string {
 		kills: true, partial: seed%2 == 0,
 	}
 	if leave == promiseRecycleSegment || leave == promiseRecycleEntry {
-		wl.direct, wl.steps, wl.share = -1, 200, 0.1 // it takes a full journal
+		wl.direct, wl.steps, wl.share, wl.kills = -1, 200, 0.15, false // it takes a full journal
 	}
 	r := newCrashRun(t, 1000+seed, wl)
 	points := r.run(wl)

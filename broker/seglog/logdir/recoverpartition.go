@@ -34,6 +34,7 @@ type partRecovery struct {
 
 	dirty   []string // .log files to sync
 	entered bool     // entries of the folder changed
+	waiting waitingEntries
 }
 
 type logFile struct {
@@ -58,6 +59,7 @@ func (r *recovery) partition(f folder) (Recovered, error) {
 	}
 	p.id = out.ID
 	out.State, err = p.run()
+	out.waiting = p.waiting
 	if err != nil {
 		err = fmt.Errorf("partition %s-%d: %w", f.topic, f.partition, err)
 	}

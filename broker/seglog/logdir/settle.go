@@ -208,43 +208,76 @@ func (p *partRecovery) remakeIndexes(s *scanned) error {
 	return nil
 }
 
+// remakeIndex keeps what is sound of a segment's index files and adds what the
+// scan found. The entries of the active segment stay in memory, as they do
+// while it is appended to: thousands of partitions recover without a write.
 func (p *partRecovery) remakeIndex(seg *seglog.Segment, re *remade, active bool) error {
 	n, last, err := p.keepIndex(seg, re)
 	if err != nil {
 		return err
 	}
-	var buf []byte
-	for _, e := range re.index {
-		if e.Offset > last {
-			buf = seglog.AppendIndexEntry(buf, seg.Base, e)
-		}
-	}
-	seg.IndexEntries = n + len(buf)/seglog.IndexEntryLen
-	file := p.path + "/" + seglog.FileName(seg.Base, seglog.IndexSuffix)
-	if err := p.rewriteTail(file, buf, int64(n)*seglog.IndexEntryLen, !active); err != nil {
-		return err
-	}
-	n, lastTime, err := p.keepTimes(seg, re)
+	nt, lastTime, err := p.keepTimes(seg, re)
 	if err != nil {
 		return err
 	}
-	buf = buf[:0]
+	offsets := slices.DeleteFunc(re.index, func(e seglog.IndexEntry) bool { return e.Offset <= last })
+	times := re.times[:0]
 	for _, e := range re.times {
 		if e.Timestamp > lastTime {
-			buf = seglog.AppendTimeEntry(buf, seg.Base, e)
+			times = append(times, e)
 			lastTime = e.Timestamp
 		}
 	}
 	if !active && seg.MaxTimestamp > lastTime { // as at the roll
-		buf = seglog.AppendTimeEntry(buf, seg.Base, seglog.TimeEntry{Timestamp: seg.MaxTimestamp, Offset: seg.MaxTimestampOffset})
+		times = append(times, seglog.TimeEntry{Timestamp: seg.MaxTimestamp, Offset: seg.MaxTimestampOffset})
 		lastTime = seg.MaxTimestamp
 	}
-	seg.TimeEntries, seg.IndexedTimestamp = n+len(buf)/seglog.TimeEntryLen, lastTime
-	file = p.path + "/" + seglog.FileName(seg.Base, seglog.TimeIndexSuffix)
-	if err := p.rewriteTail(file, buf, int64(n)*seglog.TimeEntryLen, !active); err != nil {
+	seg.IndexEntries, seg.TimeEntries, seg.IndexedTimestamp = n+len(offsets), nt+len(times), lastTime
+	if err := p.shorten(seg.Base, seglog.IndexSuffix, int64(n)*seglog.IndexEntryLen); err != nil {
+		return err
+	}
+	if err := p.shorten(seg.Base, seglog.TimeIndexSuffix, int64(nt)*seglog.TimeEntryLen); err != nil {
+		return err
+	}
+	if active {
+		p.waiting = waitingEntries{offsets: offsets, times: times}
+	} else if err := p.appendEntries(seg.Base, n, offsets, nt, times); err != nil {
 		return err
 	}
 	return p.remakeTxnIndex(seg, re)
+}
+
+// waitingEntries are index entries of the active segment that are not in its files.
+type waitingEntries struct {
+	offsets []seglog.IndexEntry
+	times   []seglog.TimeEntry
+}
+
+// appendEntries writes entries behind n and nt that are in the files.
+func (p *partRecovery) appendEntries(base int64, n int, offsets []seglog.IndexEntry, nt int, times []seglog.TimeEntry) error {
+	var buf []byte
+	for _, e := range offsets {
+		buf = seglog.AppendIndexEntry(buf, base, e)
+	}
+	file := p.path + "/" + seglog.FileName(base, seglog.IndexSuffix)
+	if err := appendTo(p.d.cfg.FS, file, buf, int64(n)*seglog.IndexEntryLen, true); err != nil {
+		return err
+	}
+	buf = buf[:0]
+	for _, e := range times {
+		buf = seglog.AppendTimeEntry(buf, base, e)
+	}
+	file = p.path + "/" + seglog.FileName(base, seglog.TimeIndexSuffix)
+	return appendTo(p.d.cfg.FS, file, buf, int64(nt)*seglog.TimeEntryLen, true)
+}
+
+// shorten cuts an index file to size if it is longer.
+func (p *partRecovery) shorten(base int64, suffix string, size int64) error {
+	file := seglog.FileName(base, suffix)
+	if p.names[file] <= size {
+		return nil
+	}
+	return truncateTo(p.d.cfg.FS, p.path+"/"+file, size)
 }
 
 // keepIndex counts the entries of the offset index that lie below where the
@@ -285,14 +318,6 @@ func (p *partRecovery) readIndex(base int64, suffix string, entryLen int) ([]byt
 	return b[:len(b)/entryLen*entryLen], err
 }
 
-// rewriteTail makes a file end with b at position at.
-func (p *partRecovery) rewriteTail(file string, b []byte, at int64, evenEmpty bool) error {
-	if err := truncateTo(p.d.cfg.FS, file, at); err != nil {
-		return err
-	}
-	return appendTo(p.d.cfg.FS, file, b, at, evenEmpty)
-}
-
 // remakeTxnIndex drops the entries of markers that the scan saw, or that are
 // gone, and adds those that it found.
 func (p *partRecovery) remakeTxnIndex(seg *seglog.Segment, re *remade) error {
@@ -316,5 +341,8 @@ func (p *partRecovery) remakeTxnIndex(seg *seglog.Segment, re *remade) error {
 	for _, t := range re.aborted {
 		buf = seglog.AppendTxnEntry(buf, t)
 	}
-	return p.rewriteTail(p.path+"/"+file, buf, int64(n)*seglog.TxnEntryLen, false)
+	if err := p.shorten(seg.Base, seglog.TxnIndexSuffix, int64(n)*seglog.TxnEntryLen); err != nil {
+		return err
+	}
+	return appendTo(p.d.cfg.FS, p.path+"/"+file, buf, int64(n)*seglog.TxnEntryLen, false)
 }
