@@ -72,6 +72,24 @@ func (p *Press) answered(r *kgo.Record, err error) {
 	}
 }
 
+// Await waits until the load is under way: n records acknowledged. It fails on
+// the first error, and when that many do not come.
+func (p *Press) Await(n int64) error {
+	for deadline := time.Now().Add(stallTimeout); ; time.Sleep(10 * time.Millisecond) {
+		p.mu.Lock()
+		acks, err := p.acks, p.first
+		p.mu.Unlock()
+		switch {
+		case err != nil:
+			return err
+		case acks >= n:
+			return nil
+		case time.Now().After(deadline):
+			return fmt.Errorf("%d of %d records were acknowledged after %s", acks, n, stallTimeout)
+		}
+	}
+}
+
 // Stop ends the load around kill, which ends the server, and returns the end
 // of each partition as far as it was acknowledged, and how many records were.
 func (p *Press) Stop(kill func()) (ends []int64, acks int64, err error) {

@@ -8,6 +8,7 @@ package restart
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -169,9 +170,10 @@ func (c *Config) Killed(ctx context.Context, s load.Scenario, rounds int, pressu
 		if err != nil {
 			return results, err
 		}
+		under := press.Await(int64(s.Partitions))
 		time.Sleep(pressure)
 		acked, acks, err := press.Stop(server.Kill)
-		if err != nil {
+		if err = errors.Join(under, err); err != nil {
 			return results, fmt.Errorf("load before the kill: %w", err)
 		}
 		var ends []int64
