@@ -37,22 +37,27 @@ func (h *Handler) describeLogDirs(r *kmsg.DescribeLogDirsRequest) kmsg.Response 
 }
 
 func dirTopics(d *logdir.Dir, handles []*shard.Handle, r *kmsg.DescribeLogDirsRequest) []kmsg.DescribeLogDirsResponseDirTopic {
-	var out []kmsg.DescribeLogDirsResponseDirTopic
+	var asked []*shard.Query
 	for _, hd := range handles {
-		if hd.Partition().Dir() != d || !wanted(r, hd) {
+		if hd.Partition().Dir() == d && wanted(r, hd) {
+			q := &shard.Query{Handle: hd, Kind: shard.QueryStatus}
+			q.Start()
+			asked = append(asked, q)
+		}
+	}
+	var out []kmsg.DescribeLogDirsResponseDirTopic
+	for _, q := range asked {
+		if !q.Finish() {
 			continue
 		}
-		st, ok := hd.Status()
-		if !ok {
-			continue
-		}
+		hd := q.Handle
 		if n := len(out); n == 0 || out[n-1].Topic != hd.Topic {
 			t := kmsg.NewDescribeLogDirsResponseDirTopic()
 			t.Topic = hd.Topic
 			out = append(out, t)
 		}
 		p := kmsg.NewDescribeLogDirsResponseDirTopicPartition()
-		p.Partition, p.Size = hd.ID.Partition, st.Bytes
+		p.Partition, p.Size = hd.ID.Partition, q.Status.Bytes
 		t := &out[len(out)-1]
 		t.Partitions = append(t.Partitions, p)
 	}

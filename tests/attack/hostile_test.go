@@ -24,6 +24,8 @@ const (
 	hostileConns = 2000
 	halfSent     = 800 // of them: frames of halfSentBytes declared, half of it sent at most
 	slowReaders  = 400
+	// lonePerPhase records are sent by the good producer before, and then under attack.
+	lonePerPhase = 300
 	// rssMax is what a node may take at its peak.
 	rssMax = 300 << 20
 	// halfSentBytes is declared by half-sent frames.
@@ -85,7 +87,7 @@ func TestHostileConnections(t *testing.T) {
 	admin.createTopic(t, "good", 1)
 	admin.createTopic(t, "wide", 200)
 	good := &goodProducer{w: mustDial(t, n.Kafka)}
-	quiet := good.run(t, "good", func(done int) bool { return done >= 1000 })
+	quiet := good.run(t, "good", func(done int) bool { return done >= lonePerPhase })
 	before := goroutines(t, n)
 
 	var stop atomic.Bool
@@ -98,9 +100,9 @@ func TestHostileConnections(t *testing.T) {
 			h.attack(i)
 		}()
 	}
-	busy := good.run(t, "good", func(done int) bool { return h.begun.Load() >= hostileConns && done >= 1000 || t.Failed() })
+	busy := good.run(t, "good", func(done int) bool { return h.begun.Load() >= hostileConns && done >= lonePerPhase || t.Failed() })
 	// The half-sent frames are held open all this time; more of everything else.
-	busy = append(busy, good.run(t, "good", func(done int) bool { return done >= 1000 })...)
+	busy = append(busy, good.run(t, "good", func(done int) bool { return done >= lonePerPhase })...)
 	stop.Store(true)
 	h.closeAll()
 	flood.Wait()

@@ -180,6 +180,15 @@ func (n *Node) Stop() error {
 	return n.err
 }
 
+// Wait waits for the end of the process and returns how it ended.
+func (n *Node) Wait() error {
+	<-n.done
+	return n.err
+}
+
+// Signal sends the process a signal.
+func (n *Node) Signal(s os.Signal) error { return n.cmd.Process.Signal(s) }
+
 // logBuffer keeps the last part of a log.
 type logBuffer struct {
 	mu  sync.Mutex
