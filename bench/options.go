@@ -21,6 +21,7 @@ const (
 type options struct {
 	only      []string
 	scenarios []load.Scenario
+	scale     float64
 	rounds    int
 	retries   int
 	warm      time.Duration
@@ -40,7 +41,7 @@ func parseOptions(args []string) (options, error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	only := f.String("only", "", "parts to run, of compare, sync, start; all by default")
 	names := f.String("scenarios", "", "loads to compare, of "+scenarioNames()+"; all by default")
-	scale := f.Float64("scale", 1, "factor of the loads' amounts")
+	f.Float64Var(&o.scale, "scale", 1, "factor of the loads' amounts, and of what lies in the partitions of a killed node")
 	others := f.Float64("others-max", 15, "percent of the machine that others may have for a run to count")
 	f.IntVar(&o.rounds, "rounds", 3, "alternations of each load")
 	f.IntVar(&o.retries, "retries", 2, "repeats of a run that met a busy machine")
@@ -57,9 +58,9 @@ func parseOptions(args []string) (options, error) {
 		return o, fmt.Errorf("unknown argument %q", f.Arg(0))
 	}
 	if o.quick {
-		o.rounds, o.retries, o.warm, *scale = 1, 0, time.Second, *scale*quickScale
+		o.rounds, o.retries, o.warm, o.scale = 1, 0, time.Second, o.scale*quickScale
 	}
-	if o.rounds < 1 || o.retries < 0 || *scale <= 0 || *others <= 0 {
+	if o.rounds < 1 || o.retries < 0 || o.scale <= 0 || *others <= 0 {
 		return o, fmt.Errorf("-rounds, -scale and -others-max must be above 0, -retries not below")
 	}
 	o.othersMax = *others / 100
@@ -70,7 +71,7 @@ func parseOptions(args []string) (options, error) {
 	picked, err := pick(*names, strings.Split(scenarioNames(), ","))
 	for _, s := range load.Scenarios() {
 		if slices.Contains(picked, s.Name) {
-			o.scenarios = append(o.scenarios, s.Scale(*scale))
+			o.scenarios = append(o.scenarios, s.Scale(o.scale))
 		}
 	}
 	return o, err

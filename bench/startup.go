@@ -25,10 +25,11 @@ func (s *session) starts() starts {
 	// 1,024 records of 10 KiB are a segment of 10 MiB.
 	big := load.Scenario{Name: "restart", RecordBytes: 10 << 10, BatchBytes: 1 << 20, Partitions: 2000, Records: 2000 * 1024}
 	if s.quick {
-		big.Partitions, big.Records = 50, 50*64
+		big.Partitions, big.Records = 50, 50*1024
+		big = big.Scale(s.scale)
 		return starts{empty: 3, kafkaEmpty: 1, idle: time.Second, pressure: time.Second, killed: 1, scenario: big}
 	}
-	return starts{empty: 20, kafkaEmpty: 5, idle: 10 * time.Second, pressure: 5 * time.Second, killed: 3, scenario: big}
+	return starts{empty: 20, kafkaEmpty: 5, idle: 10 * time.Second, pressure: 5 * time.Second, killed: 3, scenario: big.Scale(s.scale)}
 }
 
 // startup measures start-up and memory of both systems, one after the other.
@@ -68,7 +69,7 @@ func (s *session) startup(ctx context.Context) (err error) {
 			return fmt.Errorf("start of %s: %w", c.System, err)
 		}
 	}
-	fmt.Fprintf(s.table, "\nStart-up and memory: medians; %d partitions with %d MiB each, killed with SIGKILL under load\n",
-		amounts.scenario.Partitions, amounts.scenario.ValueBytes()/int64(amounts.scenario.Partitions)>>20)
+	fmt.Fprintf(s.table, "\nStart-up and memory: medians; %d partitions with %.1f MiB each, killed with SIGKILL under load\n",
+		amounts.scenario.Partitions, float64(amounts.scenario.ValueBytes())/float64(amounts.scenario.Partitions)/(1<<20))
 	return restart.Print(s.table, results)
 }
