@@ -1,6 +1,7 @@
 package broker_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -97,9 +98,12 @@ type client struct {
 	next int32
 }
 
-func (n *node) client() *client {
+func (n *node) client() *client { return n.clientAt(n.broker.Addr()) }
+
+// clientAt speaks to the listener at an address.
+func (n *node) clientAt(addr string) *client {
 	n.t.Helper()
-	c, err := n.net.Dial(n.broker.Addr(), time.Second, nil)
+	c, err := n.net.Dial(addr, time.Second, nil)
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -133,7 +137,10 @@ func (c *client) ask(req kmsg.Request) kmsg.Response {
 	resp := req.ResponseKind()
 	resp.SetVersion(req.GetVersion())
 	if err := resp.ReadFrom(b); err != nil {
-		c.t.Fatalf("%T: %v", resp, err)
+		c.t.Fatalf("%T v%d: %v: %x", resp, resp.GetVersion(), err, b)
+	}
+	if again := resp.AppendTo(nil); !bytes.Equal(again, b) {
+		c.t.Errorf("%T v%d is not encoded as it decodes:\n%x\n%x", resp, resp.GetVersion(), b, again)
 	}
 	return resp
 }

@@ -23,6 +23,7 @@ func (h *Handler) listOffsets(r *kmsg.ListOffsetsRequest) kmsg.Response {
 		out   *kmsg.ListOffsetsResponseTopicPartition
 	}
 	var queries []pending
+	twice := askedTwice(r)
 	resp.Topics = make([]kmsg.ListOffsetsResponseTopic, len(r.Topics))
 	for i, t := range r.Topics {
 		out := &resp.Topics[i]
@@ -34,7 +35,11 @@ func (h *Handler) listOffsets(r *kmsg.ListOffsetsRequest) kmsg.Response {
 			op := &out.Partitions[j]
 			*op = kmsg.NewListOffsetsResponseTopicPartition()
 			op.Partition, op.Offset, op.Timestamp, op.LeaderEpoch = p.Partition, -1, -1, -1
-			if topic == nil {
+			switch {
+			case twice[listedPartition{t.Topic, p.Partition}]:
+				op.ErrorCode = int16(kafka.ErrInvalidRequest)
+				continue
+			case topic == nil:
 				op.ErrorCode = int16(kafka.ErrUnknownTopicOrPartition)
 				continue
 			}
@@ -66,6 +71,24 @@ func (h *Handler) listOffsets(r *kmsg.ListOffsetsRequest) kmsg.Response {
 		answer(p.query, p.out, r.Version)
 	}
 	return resp
+}
+
+type listedPartition struct {
+	topic string
+	index int32
+}
+
+// askedTwice are the partitions that a request names more than once.
+func askedTwice(r *kmsg.ListOffsetsRequest) map[listedPartition]bool {
+	seen := make(map[listedPartition]bool)
+	for i := range r.Topics {
+		for j := range r.Topics[i].Partitions {
+			key := listedPartition{r.Topics[i].Topic, r.Topics[i].Partitions[j].Partition}
+			_, again := seen[key]
+			seen[key] = again
+		}
+	}
+	return seen
 }
 
 // timestampServed says whether a version of ListOffsets knows a special timestamp.

@@ -11,9 +11,22 @@ import (
 	"github.com/moldau/moldau/broker/server"
 )
 
-// operationsUnknown is the value of authorized operations that nobody asked
-// for; without an authorizer there are no others to tell.
-const operationsUnknown = -2147483648
+// Authorized operations, as bits by Kafka's numbers of operations. Without an
+// authorizer everybody may do everything.
+const (
+	operationsUnknown = -2147483648 // nobody asked
+	operationsGroup   = 1<<3 | 1<<6 | 1<<8 | 1<<10 | 1<<11
+	operationsTopic   = 1<<3 | 1<<4 | 1<<5 | 1<<6 | 1<<7 | 1<<8 | 1<<10 | 1<<11
+	operationsCluster = 1<<5 | 1<<7 | 1<<8 | 1<<9 | 1<<10 | 1<<11 | 1<<12
+)
+
+// asked is operations where the request asks for them.
+func asked(include bool, operations int32) int32 {
+	if include {
+		return operations
+	}
+	return operationsUnknown
+}
 
 // metadata answers key 3: brokers, topics, leaders.
 //
@@ -32,15 +45,22 @@ func (h *Handler) metadata(req *server.Request, r *kmsg.MetadataRequest) kmsg.Re
 	resp.Brokers = metadataBrokers(img, listener)
 	resp.ClusterID = &h.cfg.ClusterID
 	resp.ControllerID = h.someController(img)
-	resp.AuthorizedOperations = operationsUnknown
+	resp.AuthorizedOperations = asked(r.Version <= 10 && r.IncludeClusterAuthorizedOperations, operationsCluster)
+	defer func() {
+		for i := range resp.Topics {
+			if resp.Topics[i].ErrorCode == 0 {
+				resp.Topics[i].AuthorizedOperations = asked(r.IncludeTopicAuthorizedOperations, operationsTopic)
+			}
+		}
+	}()
 	if all := r.Topics == nil || r.Version == 0 && len(r.Topics) == 0; all {
 		for _, t := range img.Topics() {
-			resp.Topics = append(resp.Topics, metadataTopic(img, t, listener))
+			resp.Topics = append(resp.Topics, metadataTopic(img, t, listener, r.Version))
 		}
 		return resp
 	}
 	for _, t := range r.Topics {
-		resp.Topics = append(resp.Topics, h.askedTopic(img, t, listener))
+		resp.Topics = append(resp.Topics, h.askedTopic(img, t, listener, r.Version))
 	}
 	return resp
 }
@@ -73,7 +93,7 @@ func metadataBrokers(img *metaimage.Image, listener string) []kmsg.MetadataRespo
 	return out
 }
 
-func (h *Handler) askedTopic(img *metaimage.Image, asked kmsg.MetadataRequestTopic, listener string) kmsg.MetadataResponseTopic {
+func (h *Handler) askedTopic(img *metaimage.Image, asked kmsg.MetadataRequestTopic, listener string, version int16) kmsg.MetadataResponseTopic {
 	var t *metaimage.Topic
 	code := kafka.ErrUnknownTopicOrPartition
 	switch {
@@ -87,7 +107,7 @@ func (h *Handler) askedTopic(img *metaimage.Image, asked kmsg.MetadataRequestTop
 		t = img.TopicByName(*asked.Topic)
 	}
 	if t != nil {
-		return metadataTopic(img, t, listener)
+		return metadataTopic(img, t, listener, version)
 	}
 	out := kmsg.NewMetadataResponseTopic()
 	out.ErrorCode, out.Topic, out.TopicID = int16(code), asked.Topic, asked.TopicID
@@ -95,7 +115,7 @@ func (h *Handler) askedTopic(img *metaimage.Image, asked kmsg.MetadataRequestTop
 	return out
 }
 
-func metadataTopic(img *metaimage.Image, t *metaimage.Topic, listener string) kmsg.MetadataResponseTopic {
+func metadataTopic(img *metaimage.Image, t *metaimage.Topic, listener string, version int16) kmsg.MetadataResponseTopic {
 	out := kmsg.NewMetadataResponseTopic()
 	out.Topic, out.TopicID, out.IsInternal = ptr(t.Name), t.ID, t.Internal()
 	out.AuthorizedOperations = operationsUnknown
@@ -105,21 +125,28 @@ func metadataTopic(img *metaimage.Image, t *metaimage.Topic, listener string) km
 		mp.Partition, mp.Leader, mp.LeaderEpoch = index, p.Leader, p.LeaderEpoch
 		mp.Replicas, mp.ISR = orEmpty(p.Replicas), orEmpty(p.ISR)
 		mp.OfflineReplicas = offline(img, p.Replicas)
-		if !reachable(img, p.Leader, listener) {
-			mp.ErrorCode, mp.Leader = int16(kafka.ErrLeaderNotAvailable), -1
+		if code := reachable(img, p.Leader, listener, version); code != kafka.ErrNone {
+			mp.ErrorCode, mp.Leader = int16(code), -1
 		}
 		out.Partitions = append(out.Partitions, mp)
 	}
 	return out
 }
 
-func reachable(img *metaimage.Image, broker int32, listener string) bool {
+// reachable says why clients of a listener do not reach a broker.
+func reachable(img *metaimage.Image, broker int32, listener string, version int16) kafka.ErrorCode {
+	const listenerNotFoundFrom = 6 // version of Metadata
 	b := img.Broker(broker)
 	if b == nil || b.Fenced {
-		return false
+		return kafka.ErrLeaderNotAvailable
 	}
-	_, ok := endpointOf(b, listener)
-	return ok
+	switch _, ok := endpointOf(b, listener); {
+	case ok:
+		return kafka.ErrNone
+	case version < listenerNotFoundFrom:
+		return kafka.ErrLeaderNotAvailable
+	}
+	return kafka.ErrListenerNotFound
 }
 
 func offline(img *metaimage.Image, replicas []int32) []int32 {

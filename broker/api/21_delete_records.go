@@ -3,6 +3,7 @@ package api
 import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/moldau/moldau/broker/config"
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/metaimage"
 	"github.com/moldau/moldau/broker/shard"
@@ -26,7 +27,7 @@ func (h *Handler) deleteRecords(r *kmsg.DeleteRecordsRequest) kmsg.Response {
 		for j, p := range t.Partitions {
 			op := kmsg.NewDeleteRecordsResponseTopicPartition()
 			op.Partition, op.LowWatermark = p.Partition, -1
-			hd, code := h.deletable(topic, p.Partition)
+			hd, code := h.deletable(img, topic, p.Partition)
 			op.ErrorCode = int16(code)
 			if hd != nil {
 				q := &shard.Query{Handle: hd, Kind: shard.QueryDelete, Offset: p.Offset}
@@ -47,7 +48,7 @@ func (h *Handler) deleteRecords(r *kmsg.DeleteRecordsRequest) kmsg.Response {
 	return resp
 }
 
-func (h *Handler) deletable(t *metaimage.Topic, partition int32) (*shard.Handle, kafka.ErrorCode) {
+func (h *Handler) deletable(img *metaimage.Image, t *metaimage.Topic, partition int32) (*shard.Handle, kafka.ErrorCode) {
 	switch {
 	case t == nil:
 		return nil, kafka.ErrUnknownTopicOrPartition
@@ -56,7 +57,9 @@ func (h *Handler) deletable(t *metaimage.Topic, partition int32) (*shard.Handle,
 	}
 	hd, code := h.topicHandle(t, partition)
 	if hd != nil && hd.Settings().Compacted {
-		return nil, kafka.ErrPolicyViolation
+		if topic := config.ResolveTopic(h.cfg.Layers(img, t.Name)); !topic.Delete {
+			return nil, kafka.ErrPolicyViolation
+		}
 	}
 	return hd, code
 }

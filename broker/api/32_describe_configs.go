@@ -19,9 +19,7 @@ func (h *Handler) describeConfigs(r *kmsg.DescribeConfigsRequest) kmsg.Response 
 		out := kmsg.NewDescribeConfigsResponseResource()
 		out.ResourceType, out.ResourceName = res.ResourceType, res.ResourceName
 		list, code, text := h.describeResource(img, res)
-		if code != kafka.ErrNone {
-			out.ErrorCode, out.ErrorMessage = int16(code), ptr(text)
-		}
+		out.ErrorCode, out.ErrorMessage = int16(code), ptr(text)
 		for i := range list {
 			out.Configs = append(out.Configs, describedConfig(&list[i], r))
 		}
@@ -32,6 +30,9 @@ func (h *Handler) describeConfigs(r *kmsg.DescribeConfigsRequest) kmsg.Response 
 
 func (h *Handler) describeResource(img *metaimage.Image, res kmsg.DescribeConfigsRequestResource) ([]config.Description, kafka.ErrorCode, string) {
 	names := res.ConfigNames
+	if len(names) == 0 {
+		names = nil // all
+	}
 	switch res.ResourceType {
 	case kmsg.ConfigResourceTypeTopic:
 		switch {

@@ -14,9 +14,10 @@ const endpointTypeBroker = 1
 // describeCluster answers key 60; v2 tells of fenced brokers (KIP-1073).
 func (h *Handler) describeCluster(req *server.Request, r *kmsg.DescribeClusterRequest) kmsg.Response {
 	resp := kmsg.NewPtrDescribeClusterResponse()
-	resp.ClusterAuthorizedOperations = operationsUnknown
+	resp.ClusterAuthorizedOperations = asked(r.IncludeClusterAuthorizedOperations, operationsCluster)
 	if r.Version >= 1 && r.EndpointType != endpointTypeBroker {
 		resp.ErrorCode = int16(kafka.ErrMismatchedEndpointType)
+		resp.ClusterAuthorizedOperations = operationsUnknown
 		resp.ErrorMessage = ptr("this is a broker's listener: it answers for brokers only")
 		return resp
 	}

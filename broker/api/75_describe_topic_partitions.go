@@ -23,13 +23,14 @@ func (h *Handler) describeTopicPartitions(r *kmsg.DescribeTopicPartitionsRequest
 		from, first = r.Cursor.Topic, r.Cursor.Partition
 	}
 	left := int(r.ResponsePartitionLimit)
-	if left <= 0 || left > describedPartitionsMax {
-		left = describedPartitionsMax
+	left = max(1, min(left, describedPartitionsMax))
+	if first < 0 {
+		return badCursor(r)
 	}
 	for _, name := range describedNames(img, r, from) {
 		t := img.TopicByName(name)
 		out := kmsg.NewDescribeTopicPartitionsResponseTopic()
-		out.Topic, out.AuthorizedOperations = ptr(name), operationsUnknown
+		out.Topic, out.AuthorizedOperations = ptr(name), operationsTopic
 		if t == nil {
 			out.ErrorCode = int16(kafka.ErrUnknownTopicOrPartition)
 			if !validTopicName(name) {
@@ -41,7 +42,7 @@ func (h *Handler) describeTopicPartitions(r *kmsg.DescribeTopicPartitionsRequest
 		out.TopicID, out.IsInternal = t.ID, t.Internal()
 		start := int32(0)
 		if name == from {
-			start = max(first, 0)
+			start = first
 		}
 		for index := start; int(index) < t.NumPartitions(); index++ {
 			if left == 0 {
@@ -56,6 +57,17 @@ func (h *Handler) describeTopicPartitions(r *kmsg.DescribeTopicPartitionsRequest
 			left--
 			out.Partitions = append(out.Partitions, describedPartition(img, t.Partition(index)))
 		}
+		resp.Topics = append(resp.Topics, out)
+	}
+	return resp
+}
+
+// badCursor refuses every topic of a request whose cursor is at no partition.
+func badCursor(r *kmsg.DescribeTopicPartitionsRequest) kmsg.Response {
+	resp := kmsg.NewPtrDescribeTopicPartitionsResponse()
+	for _, t := range r.Topics {
+		out := kmsg.NewDescribeTopicPartitionsResponseTopic()
+		out.Topic, out.ErrorCode, out.AuthorizedOperations = ptr(t.Topic), int16(kafka.ErrInvalidRequest), operationsUnknown
 		resp.Topics = append(resp.Topics, out)
 	}
 	return resp

@@ -9,7 +9,8 @@ import (
 // Keys 29 to 31: without an authorizer Kafka answers SECURITY_DISABLED, and so
 // does this broker, which has none yet.
 
-// noAuthorizer is Kafka's message for ACL requests to a broker without one.
+// noAuthorizer is the message for ACL requests to a broker without one; Kafka's
+// differs from one key to the next.
 const noAuthorizer = "No Authorizer is configured."
 
 func describeACLs() kmsg.Response {

@@ -204,7 +204,7 @@ func (e *fetchEncoder) partition(p *fetchPartition) {
 	if e.version >= 5 {
 		w.int64(start)
 	}
-	if e.committed {
+	if e.committed || p.handle == nil {
 		w.count(len(p.abort))
 		for _, a := range p.abort {
 			w.int64(a.producerID)

@@ -101,6 +101,11 @@ func (h *Handler) describeGroups(req *server.Request, r *kmsg.DescribeGroupsRequ
 		if part == nil {
 			return nil
 		}
+		for j := range part.Groups {
+			if part.Groups[j].ErrorCode == 0 {
+				part.Groups[j].AuthorizedOperations = asked(r.Version >= 3 && r.IncludeAuthorizedOperations, operationsGroup)
+			}
+		}
 		resp.Groups = append(resp.Groups, part.Groups...)
 	}
 	return resp
