@@ -52,8 +52,15 @@ type LeaderEpochStarted struct {
 	Standing      seglog.Standing // with which it was elected
 }
 
-func (LeaderEpochStarted) Kind() string      { return "leader-epoch-started" }
-func (LeaderEpochStarted) Level() slog.Level { return slog.LevelInfo }
+func (LeaderEpochStarted) Kind() string { return "leader-epoch-started" }
+
+// Level is Debug where all is well: a start begins an epoch of every partition.
+func (e LeaderEpochStarted) Level() slog.Level {
+	if e.Standing == seglog.Intact {
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
 func (e LeaderEpochStarted) Attrs() []slog.Attr {
 	return e.attrs(slog.Int("epoch", int(e.Epoch)), slog.Int64("start", e.Start),
 		slog.Int64("high-watermark", e.HighWatermark), slog.String("standing", e.Standing.String()))
@@ -66,8 +73,10 @@ type LeadEnded struct {
 	Leader int32 // -1 for none
 }
 
-func (LeadEnded) Kind() string      { return "lead-ended" }
-func (LeadEnded) Level() slog.Level { return slog.LevelInfo }
+func (LeadEnded) Kind() string { return "lead-ended" }
+
+// Level is Debug: a stop ends the lead of every partition.
+func (LeadEnded) Level() slog.Level { return slog.LevelDebug }
 func (e LeadEnded) Attrs() []slog.Attr {
 	return e.attrs(slog.Int("epoch", int(e.Epoch)), slog.Int("leader", int(e.Leader)))
 }
