@@ -13,19 +13,21 @@ const promiseSeedsMax = 12
 // crash must then break what was promised. A promise that can go without harm
 // is none, or the crash test is blind to it.
 func TestEveryPromiseIsNeeded(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a minute")
-	}
 	// The same workloads with every sync in place break nothing.
 	for seed := range uint64(promiseSeedsMax) {
-		if problem := harm(t, seed, promiseCount); problem != "" {
-			t.Fatalf("seed %d, nothing left out: %s", seed, problem)
+		for _, like := range []syncPromise{promiseSegment, promiseRecycleSegment} {
+			if problem := harm(t, seed, like, promiseCount); problem != "" {
+				t.Fatalf("seed %d, nothing left out: %s", seed, problem)
+			}
 		}
+	}
+	if testing.Short() {
+		return
 	}
 	for p := range promiseCount {
 		t.Run(p.String(), func(t *testing.T) {
 			for seed := range uint64(promiseSeedsMax) {
-				if problem := harm(t, seed, p); problem != "" {
+				if problem := harm(t, seed, p, p); problem != "" {
 					t.Logf("seed %d: %s", seed, problem)
 					return
 				}
@@ -35,14 +37,14 @@ func TestEveryPromiseIsNeeded(t *testing.T) {
 	}
 }
 
-// harm runs a workload without the syncs of one promise and returns the first
-// thing that a crash breaks.
-func harm(t *testing.T, seed uint64, leave syncPromise) string {
+// harm runs the workload that suits the promise like, without the syncs of the
+// promise leave, and returns the first thing that a crash breaks.
+func harm(t *testing.T, seed uint64, like, leave syncPromise) string {
 	wl := workload{
 		direct: []int{1, -1, 100}[seed%3], steps: 80, share: 0.4, leave: leave,
 		kills: true, partial: seed%2 == 0,
 	}
-	if leave == promiseRecycleSegment || leave == promiseRecycleEntry {
+	if like == promiseRecycleSegment || like == promiseRecycleEntry {
 		wl.direct, wl.steps, wl.share, wl.kills = -1, 200, 0.15, false // it takes a full journal
 	}
 	r := newCrashRun(t, 1000+seed, wl)
