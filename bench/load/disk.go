@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 )
 
 // Disk is what a topic's segment files hold.
@@ -22,7 +24,7 @@ func (d Disk) MeanBatch() int64 {
 // header by header. Neither system may be appending.
 func ReadDisk(data, topic string) (Disk, error) {
 	var d Disk
-	names, err := filepath.Glob(filepath.Join(data, topic+"-[0-9]*", "*.log"))
+	names, err := segments(data, topic)
 	if err != nil {
 		return d, err
 	}
@@ -35,6 +37,28 @@ func ReadDisk(data, topic string) (Disk, error) {
 		}
 	}
 	return d, nil
+}
+
+// segments are the .log files of a topic's partitions; folders of an older
+// topic of the name, which wait for their removal, have a longer one.
+func segments(data, topic string) ([]string, error) {
+	folders, err := os.ReadDir(data)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, folder := range folders {
+		number, ok := strings.CutPrefix(folder.Name(), topic+"-")
+		if _, err := strconv.ParseUint(number, 10, 31); !ok || err != nil {
+			continue
+		}
+		found, err := filepath.Glob(filepath.Join(data, folder.Name(), "*.log"))
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, found...)
+	}
+	return names, nil
 }
 
 func (d *Disk) add(name string) error {

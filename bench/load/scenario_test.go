@@ -83,6 +83,7 @@ func TestReadDisk(t *testing.T) {
 	segment(t, data, "x-1", "00000000000000000000.log", nil)
 	segment(t, data, "x-10", "00000000000000000000.log", a)
 	segment(t, data, "x-0", "00000000000000000000.index", []byte("not a log"))
+	segment(t, data, "x-0.0123456789abcdef-delete", "00000000000000000000.log", a)
 	segment(t, data, "x-more-0", "00000000000000000000.log", a)
 	segment(t, data, "y-0", "00000000000000000000.log", a)
 	d, err := ReadDisk(data, "x")
