@@ -29,8 +29,9 @@
 //     with one value are two attempts at one append.
 //  4. Outcome follows Classify for one attempt. A client call that may have
 //     tried several times failed definitely only if every attempt did.
-//  5. An operation whose answer never came has Return Never and OutcomeMaybe.
-//     Return of a maybe is when the client gave up; its effect may come later.
+//  5. An operation that its client gave up has OutcomeMaybe, and Return says
+//     when; its effect may come later. One that is still waited for when the run
+//     ends has Return Never.
 //  6. Records of a read are those that the client was given: what lies below
 //     the asked position in the first batch is left out.
 //  7. A run ends with reads marked Final, of every partition from its log start

@@ -1,0 +1,72 @@
+package linearizability
+
+import (
+	"slices"
+
+	"github.com/moldau/moldau/linearizability/history"
+)
+
+// checkLiveness demands, once faults are over, progress of every client that
+// the mark names within its deadline, no operation open for longer than that,
+// and nothing left behind by a clean stop.
+func checkLiveness(r *run) {
+	for _, event := range r.events {
+		if event.Kind != history.EventCleanStop {
+			continue
+		}
+		for _, left := range event.Left {
+			if left.Count > left.Allowed {
+				r.violation("left-behind", nil, "node %d left %d %s behind at its clean stop at %s, %d are allowed", event.Node, left.Count, left.What, seconds(event.At), left.Allowed)
+			}
+		}
+	}
+	healed := r.healed()
+	if healed == nil {
+		r.note("no healed mark: progress was not looked at")
+		return
+	}
+	r.progress(healed)
+	r.stuck(healed)
+}
+
+// progress: after the mark each client has begun and finished something that
+// was ok by the deadline.
+func (r *run) progress(healed *history.Event) {
+	deadline := healed.At + healed.DeadlineNs
+	moved := map[string]bool{}
+	last := map[string]*history.Op{}
+	for _, op := range r.ops {
+		last[op.Client] = op
+		if op.OK() && op.Invoke >= healed.At && op.Return <= deadline && !idle(op) {
+			moved[op.Client] = true
+		}
+	}
+	clients := slices.Clone(healed.Clients)
+	slices.Sort(clients)
+	for _, client := range clients {
+		switch {
+		case moved[client]:
+		case r.h.End < deadline:
+			r.broken("client %s: the history ends at %s, before the deadline %s", client, seconds(r.h.End), seconds(deadline))
+		default:
+			r.violation("no-progress", []*history.Op{last[client]}, "client %s finished nothing from %s, when all was healed, to %s", client, seconds(healed.At), seconds(deadline))
+		}
+	}
+}
+
+// idle reports whether an operation is no progress, although it is ok: a read
+// of nothing below a high watermark that has more.
+func idle(op *history.Op) bool {
+	return op.Read != nil && len(op.Read.Records) == 0 && op.Read.Position >= 0 && op.Read.Position < op.Read.HighWatermark
+}
+
+// stuck: no operation stays open beyond the deadline, counted from its begin or
+// from the mark.
+func (r *run) stuck(healed *history.Event) {
+	for _, op := range r.ops {
+		begin := max(op.Invoke, healed.At)
+		if op.Return == history.Never && r.h.End-begin > healed.DeadlineNs && slices.Contains(healed.Clients, op.Client) {
+			r.violation("stuck", []*history.Op{op}, "client %s waits since %s; all was healed at %s, the history ends at %s", op.Client, seconds(op.Invoke), seconds(healed.At), seconds(r.h.End))
+		}
+	}
+}
