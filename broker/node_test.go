@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -35,17 +36,26 @@ type node struct {
 	net    *memnet.Network
 	fs     vfs.FS
 	broker *broker.Broker
+	events *testLog
 	cancel context.CancelFunc
 	ended  chan error
 }
 
 type testLog struct {
-	t  *testing.T
-	mu sync.Mutex
+	t     *testing.T
+	mu    sync.Mutex
+	lines []string
+}
+
+// has reports whether an event was emitted whose text contains s.
+func (l *testLog) has(s string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.lines, func(line string) bool { return strings.Contains(line, s) })
 }
 
 func (l *testLog) Emit(e event.Event) {
-	if e.Level() < slog.LevelWarn {
+	if e.Level() < slog.LevelInfo {
 		return
 	}
 	var b strings.Builder
@@ -54,7 +64,10 @@ func (l *testLog) Emit(e event.Event) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.t.Logf("%s %s%s", e.Level(), e.Kind(), b.String())
+	l.lines = append(l.lines, e.Kind()+b.String())
+	if e.Level() >= slog.LevelWarn {
+		l.t.Logf("%s %s%s", e.Level(), e.Kind(), b.String())
+	}
 }
 
 // startNode runs a node with the properties on fsys until stop.
@@ -65,9 +78,9 @@ func startNode(t *testing.T, fsys vfs.FS, properties ...config.Property) *node {
 		t.Fatal(err)
 	}
 	clk := clock.Clock(sysclock.New())
-	n := &node{t: t, net: memnet.New(clk), fs: fsys, ended: make(chan error, 1)}
+	n := &node{t: t, net: memnet.New(clk), fs: fsys, events: &testLog{t: t}, ended: make(chan error, 1)}
 	n.broker, err = broker.New(broker.Config{
-		Settings: settings, FS: fsys, Network: n.net, Clock: clk, Entropy: manual.NewEntropy(7), Events: &testLog{t: t}, Shards: 2,
+		Settings: settings, FS: fsys, Network: n.net, Clock: clk, Entropy: manual.NewEntropy(7), Events: n.events, Shards: 2,
 	})
 	if err != nil {
 		t.Fatal(err)
