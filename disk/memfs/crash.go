@@ -78,7 +78,7 @@ func (c *crash) clone(n *node) *node {
 // file returns what is left of a file.
 func (c *crash) file(n *node) *node {
 	fresh := newFile()
-	fresh.modTime = n.modTime
+	fresh.id, fresh.modTime = n.id, n.modTime
 	fresh.base = n.base.share()
 	if len(n.ops) > 0 {
 		c.leave(n, &fresh.base, fresh.gen)
@@ -210,7 +210,7 @@ func copyNode(n *node, nodes map[*node]*node) *node {
 		n.gen = &generation{}
 		fresh := &node{
 			gen: &generation{}, cur: n.cur.share(), base: n.base.share(), ops: slices.Clone(n.ops),
-			foldAt: n.foldAt, links: n.links, modTime: n.modTime,
+			foldAt: n.foldAt, id: n.id, links: n.links, modTime: n.modTime,
 		}
 		nodes[n] = fresh
 		return fresh

@@ -33,8 +33,9 @@ type FS struct {
 	root     *node
 	pending  []*change // unsynced changes of entries, oldest first
 	locked   map[string]bool
-	capacity int64 // bytes
-	used     int64 // pages taken by the contents of files
+	lastID   uint64 // given to a file
+	capacity int64  // bytes
+	used     int64  // pages taken by the contents of files
 	clock    clock.Clock
 	hook     func(Call) error
 }
@@ -61,7 +62,7 @@ func (fsys *FS) SetClock(c clock.Clock) {
 
 // emptyClone returns an FS with the settings of fsys. The caller holds mu.
 func (fsys *FS) emptyClone() *FS {
-	return &FS{locked: map[string]bool{}, capacity: fsys.capacity, clock: fsys.clock}
+	return &FS{locked: map[string]bool{}, lastID: fsys.lastID, capacity: fsys.capacity, clock: fsys.clock}
 }
 
 // countUsed sets used from the files that can be reached.
@@ -176,6 +177,8 @@ func (fsys *FS) create(name string) (*node, error) {
 	n := dir.entries[element]
 	if n == nil {
 		n = newFile()
+		fsys.lastID++
+		n.id = fsys.lastID
 		n.modTime = fsys.now()
 		fsys.link(dir, element, n)
 	}

@@ -32,7 +32,8 @@ type node struct {
 	cur    image
 	base   image // as of the last completed Sync
 	ops    []fileOp
-	foldAt int // number of ops at which they are folded
+	foldAt int    // number of ops at which they are folded
+	id     uint64 // the same in every clone
 
 	// Of a directory; nil for a file.
 	entries     map[string]*node
