@@ -9,7 +9,7 @@ import (
 const (
 	// answerBytesMax is what encoded answers may take that wait for their
 	// readers; while more waits, no request that needs a turn gets one.
-	answerBytesMax = 32 << 20
+	answerBytesMax = 16 << 20
 	// A write that took no end for so long may be ended with its connection
 	// while answers take more than that.
 	writeStalledAfter = stalledAfter
