@@ -17,6 +17,7 @@ func reopen(t *testing.T, w *world) (*world, map[kafka.TopicPartition]seglog.Sta
 	n := newWorld(t, w.fs, func(c *Config) { *c = w.cfg; c.Clock = w.clk })
 	n.clk = w.clk
 	n.open()
+	t.Cleanup(func() { _ = n.d.Close(false, 0) }) // where the test has not closed it
 	states := map[kafka.TopicPartition]seglog.State{}
 	for _, r := range n.d.Recovered() {
 		if r.Err != nil {
