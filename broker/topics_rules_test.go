@@ -170,19 +170,19 @@ func TestPartitionsAndConfigsChange(t *testing.T) {
 // A key or version that is not advertised closes the connection, and the log
 // names it; other connections go on.
 func TestUnservedRequestsAreNamed(t *testing.T) {
-	const client = "127.0.0.1:9092"
+	const clients = "127.0.0.1:9092"
 	for _, c := range []struct {
 		addr         string
 		key, version int16
 		name         string
 	}{
-		{client, 0, 2, "Produce v2 is not served"},
-		{client, 3, 99, "Metadata v99 is not served"},
-		{client, 24, 3, "AddPartitionsToTxn v3 is not served"},
-		{client, 68, 0, "ConsumerGroupHeartbeat v0 is not served"},
-		{client, 62, 0, "BrokerRegistration v0 is not served"},
-		{client, 999, 0, "unknown API key 999"},
-		{client, 3, 8, "Metadata v8: body of"},
+		{clients, 0, 2, "Produce v2 is not served"},
+		{clients, 3, 99, "Metadata v99 is not served"},
+		{clients, 24, 3, "AddPartitionsToTxn v3 is not served"},
+		{clients, 68, 0, "ConsumerGroupHeartbeat v0 is not served"},
+		{clients, 62, 0, "BrokerRegistration v0 is not served"},
+		{clients, 999, 0, "unknown API key 999"},
+		{clients, 3, 8, "Metadata v8: body of"},
 		{controllerAddr, 0, 9, "Produce v9 is not served by controllers"},
 	} {
 		n := startNode(t, memfs.New()) // the log names only so many refusals a second
@@ -206,7 +206,7 @@ func TestUnservedRequestsAreNamed(t *testing.T) {
 func TestApiVersionsOfTheFuture(t *testing.T) {
 	n := startNode(t, memfs.New())
 	defer n.stop()
-	for _, addr := range []string{client, controllerAddr} {
+	for _, addr := range []string{clients, controllerAddr} {
 		c := n.clientAt(addr)
 		if _, err := c.conn.Write(requestFrame(18, 77, []byte{1, 2, 3})); err != nil {
 			t.Fatal(err)
