@@ -62,8 +62,9 @@ func (c *conn) breakUp(now instant) {
 
 // answerReset lets a reset come back for what was written to nobody.
 func (c *conn) answerReset(now instant) {
-	if c.in.rstSent || c.out.link.blocked || c.in.link.blocked {
-		return // it is under way, or comes after healing
+	unheard := c.out.silent && !c.pair.stale
+	if unheard || c.in.rstSent || c.out.link.blocked || c.in.link.blocked {
+		return // nobody answers, or the answer is under way, or comes after healing
 	}
 	if c.pair.stale {
 		c.fabric.marks.stale.Hit(c.local + ">" + c.remote)

@@ -207,21 +207,20 @@ func (p *pipe) enqueue(s segment) {
 // retime sets the arrival of all that a link, which was blocked since then and
 // heals now, held back.
 func (p *pipe) retime(now, since instant) {
-	if p.silent {
-		return
-	}
-	p.advance(since)
-	p.last = now + upTo(p.link.fabric.draw.heal, retransmitMax)
-	for i := range p.segments() {
-		s := &p.segments()[i]
-		p.last = max(p.last, p.link.transit(now, s.bytes))
-		s.at = p.last
-	}
-	if p.finSent && p.fin > since {
-		p.fin = p.last
-	}
-	if p.rstSent && p.rst > since {
-		p.rst = now + upTo(p.link.fabric.draw.heal, retransmitMax)
+	if !p.silent {
+		p.advance(since)
+		p.last = now + upTo(p.link.fabric.draw.heal, retransmitMax)
+		for i := range p.segments() {
+			s := &p.segments()[i]
+			p.last = max(p.last, p.link.transit(now, s.bytes))
+			s.at = p.last
+		}
+		if p.finSent && p.fin > since {
+			p.fin = p.last
+		}
+		if p.rstSent && p.rst > since {
+			p.rst = now + upTo(p.link.fabric.draw.heal, retransmitMax)
+		}
 	}
 	p.from.answerLate(now)
 	p.from.peer().answerLate(now)
