@@ -206,7 +206,7 @@ func TestUnservedRequestsAreNamed(t *testing.T) {
 func TestApiVersionsOfTheFuture(t *testing.T) {
 	n := startNode(t, memfs.New())
 	defer n.stop()
-	for _, addr := range []string{clients, controllerAddr} {
+	for _, addr := range []string{n.broker.Addr(), controllerAddr} {
 		c := n.clientAt(addr)
 		if _, err := c.conn.Write(requestFrame(18, 77, []byte{1, 2, 3})); err != nil {
 			t.Fatal(err)
