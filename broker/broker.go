@@ -92,6 +92,9 @@ func New(cfg Config) (*Broker, error) {
 // error says why it could not start, could not go on, or did not stop cleanly.
 func (b *Broker) Run(ctx context.Context) error {
 	if err := b.start(ctx); err != nil {
+		if ctx.Err() != nil { // asked to stop before it served: no failure
+			err = nil
+		}
 		return errors.Join(err, b.close(false))
 	}
 	close(b.ready)

@@ -25,7 +25,7 @@ const (
 	halfSent     = 800 // of them: frames of halfSentBytes declared, half of it sent at most
 	slowReaders  = 400
 	// lonePerPhase records are sent by the good producer before, and then under attack.
-	lonePerPhase = 300
+	lonePerPhase = 100
 	// rssMax is what a node may take at its peak.
 	rssMax = 300 << 20
 	// halfSentBytes is declared by half-sent frames.

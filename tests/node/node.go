@@ -105,34 +105,41 @@ func Start(t testing.TB, o Options) *Node {
 	return n
 }
 
+// Refused starts a node that is expected to refuse; nil means that it started.
+func Refused(t testing.TB, o Options) error {
+	t.Helper()
+	n, err := start(Binary(t), o)
+	if err == nil {
+		n.Kill()
+	}
+	return err
+}
+
+// StopWhileStarting starts a node, sends it SIGTERM at its first line of log,
+// and returns how it ended.
+func StopWhileStarting(t testing.TB, o Options) error {
+	t.Helper()
+	n, _, err := spawn(Binary(t), o)
+	if err != nil {
+		return err
+	}
+	defer n.Kill()
+	select {
+	case <-n.log.began:
+	case <-n.done:
+	}
+	if err := n.Stop(); err != nil {
+		return fmt.Errorf("%w\n%s", err, n.Log())
+	}
+	return nil
+}
+
 func start(binary string, o Options) (*Node, error) {
-	args := append(append([]string{}, o.Wrap...), binary, "start",
-		"--data", o.Data, "--listen", "127.0.0.1:0", "--controller-listen", "127.0.0.1:0", "--http", "127.0.0.1:0")
-	args = append(args, o.Flags...)
-	n := &Node{Data: o.Data, log: &logBuffer{}, done: make(chan struct{})}
-	n.cmd = exec.Command(args[0], args[1:]...)
-	n.cmd.Env = append(os.Environ(), o.Env...)
-	n.cmd.Stderr = n.log
-	out, err := n.cmd.StdoutPipe()
+	began := time.Now()
+	n, ready, err := spawn(binary, o)
 	if err != nil {
 		return nil, err
 	}
-	began := time.Now()
-	if err := n.cmd.Start(); err != nil {
-		return nil, err
-	}
-	n.PID = n.cmd.Process.Pid
-	ready := make(chan string, 1)
-	go func() {
-		lines := bufio.NewScanner(out)
-		for lines.Scan() {
-			if strings.HasPrefix(lines.Text(), "ready ") {
-				ready <- lines.Text()
-			}
-		}
-		n.err = n.cmd.Wait()
-		close(n.done)
-	}()
 	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
 	defer cancel()
 	select {
@@ -146,6 +153,37 @@ func start(binary string, o Options) (*Node, error) {
 		n.Kill()
 		return nil, fmt.Errorf("the node is not ready after %s\n%s", readyTimeout, n.log.String())
 	}
+}
+
+// spawn runs a node; its ready line comes on the channel.
+func spawn(binary string, o Options) (*Node, <-chan string, error) {
+	args := append(append([]string{}, o.Wrap...), binary, "start",
+		"--data", o.Data, "--listen", "127.0.0.1:0", "--controller-listen", "127.0.0.1:0", "--http", "127.0.0.1:0")
+	args = append(args, o.Flags...)
+	n := &Node{Data: o.Data, log: &logBuffer{began: make(chan struct{})}, done: make(chan struct{})}
+	n.cmd = exec.Command(args[0], args[1:]...)
+	n.cmd.Env = append(os.Environ(), o.Env...)
+	n.cmd.Stderr = n.log
+	out, err := n.cmd.StdoutPipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := n.cmd.Start(); err != nil {
+		return nil, nil, err
+	}
+	n.PID = n.cmd.Process.Pid
+	ready := make(chan string, 1)
+	go func() {
+		lines := bufio.NewScanner(out)
+		for lines.Scan() {
+			if strings.HasPrefix(lines.Text(), "ready ") {
+				ready <- lines.Text()
+			}
+		}
+		n.err = n.cmd.Wait()
+		close(n.done)
+	}()
+	return n, ready, nil
 }
 
 func (n *Node) parse(line string) {
@@ -191,8 +229,10 @@ func (n *Node) Signal(s os.Signal) error { return n.cmd.Process.Signal(s) }
 
 // logBuffer keeps the last part of a log.
 type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
+	mu    sync.Mutex
+	buf   bytes.Buffer
+	once  sync.Once
+	began chan struct{} // closed with the first line
 }
 
 const logBytesMax = 256 << 10
@@ -200,6 +240,7 @@ const logBytesMax = 256 << 10
 func (l *logBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.once.Do(func() { close(l.began) })
 	if l.buf.Len()+len(p) > logBytesMax {
 		l.buf.Reset()
 	}
