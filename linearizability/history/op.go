@@ -1,11 +1,10 @@
 package history
 
-// Never is the Return of an operation whose answer never came, Unknown a number
-// that the recorder does not have.
-const (
-	Never   int64 = -1
-	Unknown       = -1
-)
+// Never is the Return of an operation whose answer never came.
+const Never int64 = -1
+
+// Unknown is a number of any type that the recorder does not have.
+const Unknown = -1
 
 // Kind says what an operation asked.
 type Kind string
