@@ -2,9 +2,7 @@ package broker_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -207,10 +205,4 @@ func (c *client) findCoordinator(group string) {
 		}
 	}
 	c.t.Fatalf("no coordinator of %s", group)
-}
-
-// closed reports whether the node ends the connection.
-func (c *client) closed() bool {
-	_, err := c.conn.Read(make([]byte, 1))
-	return errors.Is(err, io.EOF)
 }
