@@ -49,6 +49,23 @@ func (l ledger) wrote(id uint64, off, n int64) {
 	a.unsynced = slices.Insert(rest, at, fresh)
 }
 
+// without returns list less the bytes from off to end.
+func without(list []span, off, end int64) (left []span) {
+	for _, s := range list {
+		if s.end <= off || s.off >= end {
+			left = append(left, s)
+			continue
+		}
+		if s.off < off {
+			left = append(left, span{s.kind, s.off, off})
+		}
+		if s.end > end {
+			left = append(left, span{s.kind, end, s.end})
+		}
+	}
+	return left
+}
+
 // synced notes that what was written is on the disk: damage below it is gone.
 func (l ledger) synced(id uint64) {
 	a := l[id]
@@ -56,16 +73,7 @@ func (l ledger) synced(id uint64) {
 		return
 	}
 	for _, u := range a.unsynced {
-		var left []span
-		for _, s := range a.damaged {
-			if s.off < u.off {
-				left = append(left, span{s.kind, s.off, min(s.end, u.off)})
-			}
-			if s.end > u.end {
-				left = append(left, span{s.kind, max(s.off, u.end), s.end})
-			}
-		}
-		a.damaged = left
+		a.damaged = without(a.damaged, u.off, u.end)
 	}
 	a.unsynced = nil
 	if len(a.damaged) == 0 {
@@ -84,10 +92,11 @@ func (l ledger) dropped(id uint64, kind Kind) {
 	}
 }
 
-// damaged notes damage.
+// damaged notes damage, which no sync of earlier writes heals.
 func (l ledger) damaged(id uint64, kind Kind, off, n int64) {
 	if n > 0 {
 		a := l.account(id)
+		a.unsynced = without(a.unsynced, off, off+n)
 		a.damaged = append(a.damaged, span{kind, off, off + n})
 	}
 }
