@@ -15,7 +15,7 @@ import (
 const syncTime = 3 * time.Second
 
 // fanout measures acks at `sync` over many partitions.
-func (s *session) fanout(context.Context) (err error) {
+func (s *session) fanout(ctx context.Context) (err error) {
 	emit, closeFile, err := s.lines(partSync)
 	if err != nil {
 		return err
@@ -37,7 +37,7 @@ func (s *session) fanout(context.Context) (err error) {
 	if err := os.MkdirAll(cfg.Path, 0o755); err != nil {
 		return err
 	}
-	cells, err := fanout.Run(cfg)
+	cells, err := fanout.Run(ctx, cfg)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ func main() {
 	o, err := parseOptions(os.Args[1:])
 	if err == nil {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		context.AfterFunc(ctx, stop) // the second signal ends the process at once
 		err = run(ctx, o)
 		stop()
 	}

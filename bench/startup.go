@@ -59,7 +59,7 @@ func (s *session) startup(ctx context.Context) (err error) {
 		if i > 0 {
 			rounds = amounts.kafkaEmpty
 		}
-		got, err := c.Empty(rounds, amounts.idle)
+		got, err := c.Empty(ctx, rounds, amounts.idle)
 		results = append(results, got...)
 		if err == nil {
 			got, err = c.Killed(ctx, amounts.scenario, amounts.killed, amounts.pressure)

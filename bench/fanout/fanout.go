@@ -1,6 +1,7 @@
 package fanout
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -50,13 +51,13 @@ type Cell struct {
 const warmTurns = 2
 
 // Run measures all cells: with the journal, then with plain syncs.
-func Run(cfg Config) (cells []Cell, err error) {
+func Run(ctx context.Context, cfg Config) (cells []Cell, err error) {
 	for _, plain := range []bool{false, true} {
 		path := filepath.Join(cfg.Path, fmt.Sprintf("plain-%v", plain))
 		if err := os.MkdirAll(path, 0o755); err != nil {
 			return cells, err
 		}
-		got, err := cfg.mode(path, plain)
+		got, err := cfg.mode(ctx, path, plain)
 		cells = append(cells, got...)
 		if err = errors.Join(err, os.RemoveAll(path)); err != nil {
 			return cells, err
@@ -65,7 +66,7 @@ func Run(cfg Config) (cells []Cell, err error) {
 	return cells, nil
 }
 
-func (cfg *Config) mode(path string, plain bool) (cells []Cell, err error) {
+func (cfg *Config) mode(ctx context.Context, path string, plain bool) (cells []Cell, err error) {
 	clk := sysclock.New()
 	fsys := faultfs.New(osfs.New(), clk)
 	d, err := open(fsys, clk, sysclock.Entropy{}, path, cfg.Partitions[len(cfg.Partitions)-1], plain)
@@ -79,6 +80,9 @@ func (cfg *Config) mode(path string, plain bool) (cells []Cell, err error) {
 			remove = fsys.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.OpSync, faultfs.OpSyncDir}, Delay: added})
 		}
 		for _, n := range cfg.Partitions {
+			if err := ctx.Err(); err != nil {
+				return cells, err
+			}
 			cell, err := cfg.cell(d, n)
 			if err != nil {
 				return cells, err

@@ -11,7 +11,7 @@ import (
 // many files, and never with plain syncs.
 func TestCounts(t *testing.T) {
 	var emitted int
-	cells, err := Run(Config{
+	cells, err := Run(t.Context(), Config{
 		Path: t.TempDir(), Partitions: []int{1, 8}, Added: []time.Duration{0, 2 * time.Millisecond}, TurnsMin: 3, OthersMax: 1,
 		Emit: func(Cell) error { emitted++; return nil },
 	})

@@ -118,8 +118,11 @@ func metadata(server *peer.Server) error {
 
 // Empty starts the server rounds times with an empty directory; the last one
 // is left alone for idle and its memory read again.
-func (c *Config) Empty(rounds int, idle time.Duration) (results []Result, err error) {
+func (c *Config) Empty(ctx context.Context, rounds int, idle time.Duration) (results []Result, err error) {
 	for round := range rounds {
+		if err := ctx.Err(); err != nil {
+			return results, err
+		}
 		data := filepath.Join(c.Path, fmt.Sprintf("empty-%d", round))
 		server, r, err := c.start(data, func(*peer.Server) error { return nil })
 		if err != nil {
@@ -166,6 +169,9 @@ func (c *Config) Killed(ctx context.Context, s load.Scenario, rounds int, pressu
 		return nil, err
 	}
 	for round := range rounds {
+		if err := ctx.Err(); err != nil {
+			return results, err
+		}
 		press, err := load.StartPress(load.Target{Addr: server.Addr}, topic, s.Partitions)
 		if err != nil {
 			return results, err
