@@ -35,15 +35,20 @@ type lookups struct {
 
 func newLookups(r *run, p *partition) *lookups {
 	l := &lookups{run: r, p: p}
-	start := int64(0)
+	start, seen := int64(0), make(map[int64]struct{}, len(p.appends))
 	for _, op := range p.all() {
 		start = max(start, logStart(op))
-		if op.Read != nil && op.OK() {
-			l.records = append(l.records, op.Read.Records...)
+		if op.Read == nil || !op.OK() {
+			continue
+		}
+		for i := range op.Read.Records {
+			if _, twice := seen[op.Read.Records[i].Offset]; !twice {
+				seen[op.Read.Records[i].Offset] = struct{}{}
+				l.records = append(l.records, op.Read.Records[i])
+			}
 		}
 	}
-	slices.SortStableFunc(l.records, func(a, b history.Record) int { return cmp.Compare(a.Offset, b.Offset) })
-	l.records = slices.CompactFunc(l.records, func(a, b history.Record) bool { return a.Offset == b.Offset })
+	slices.SortFunc(l.records, func(a, b history.Record) int { return cmp.Compare(a.Offset, b.Offset) })
 	l.low = l.from(start)
 	greatest := int64(-1 << 62)
 	for _, record := range l.records[l.low:] {

@@ -162,7 +162,7 @@ func (m *model) slice(op *history.Op, position int64, most int) {
 
 func (c *modelClient) fetch() {
 	op := c.begin(history.KindFetch)
-	where, most := c.draw(100), 1+c.draw(8)
+	where, most := c.draw(100), 1 + c.draw(7)
 	op.Read = &history.Read{LeaderEpoch: 1}
 	c.answered(op, func() {
 		op.Read.Position = c.start + (int64(len(c.log))-c.start)*int64(where)/100
@@ -172,7 +172,7 @@ func (c *modelClient) fetch() {
 
 func (c *modelClient) poll() {
 	op := c.begin(history.KindPoll)
-	most := 1 + c.draw(8)
+	most := 1 + c.draw(7)
 	op.Read = &history.Read{LeaderEpoch: 1, Position: history.Unknown}
 	c.answered(op, func() {
 		c.position = max(c.position, c.start)

@@ -224,5 +224,12 @@ func BenchmarkCheck(b *testing.B) {
 			b.Fatal(report.String())
 		}
 	}
+	records := 0
+	for i := range h.Ops {
+		if r := h.Ops[i].Read; r != nil {
+			records += len(r.Records)
+		}
+	}
 	b.ReportMetric(float64(len(h.Ops)), "histops")
+	b.ReportMetric(float64(records), "recordsread")
 }
