@@ -11,6 +11,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
@@ -24,6 +26,9 @@ func main() {
 		context.AfterFunc(ctx, stop) // the second signal ends the process at once
 		err = run(ctx, o)
 		stop()
+	}
+	if errors.Is(err, flag.ErrHelp) {
+		return
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
