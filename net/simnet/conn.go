@@ -22,8 +22,13 @@ const (
 	OpLimit    simcore.Op = "net.limit" // SetReadTimeout and SetWriteTimeout
 )
 
-// sendChunkBytesMax bounds one read of SendFile.
-const sendChunkBytesMax = 64 << 10
+const (
+	// sendChunkBytesMax bounds one read of SendFile.
+	sendChunkBytesMax = 64 << 10
+	// trickleBytesMax bounds what arrives at once over a link whose bandwidth
+	// is bounded.
+	trickleBytesMax = 8 << 10
+)
 
 // pair is a connection.
 type pair struct {
@@ -118,24 +123,28 @@ func (c *conn) Write(p []byte) (int, error) {
 func (c *conn) WriteVec(bufs [][]byte) (done int64, err error) {
 	fence := c.view.fence
 	fence.Enter(OpWrite, c.remote)
+	all := length(bufs)
 	if spring, within := fence.Part(OpWrite, c.remote); within {
-		for _, b := range bufs[:(len(bufs)+1)/2] {
-			_, _ = c.write(b[:len(b)/2]) // nobody learns of it
-		}
+		_, _ = c.writePart(bufs, all/2) // nobody learns of it
 		spring()
 	}
-	all := length(bufs)
 	fault := c.fault(all)
-	for i := 0; i < len(bufs) && err == nil && !fault.lost; i++ {
-		n := 0
-		n, err = c.write(bufs[i][:min(int64(len(bufs[i])), fault.part-done)])
-		done += int64(n)
-	}
-	if err == nil {
+	if done, err = c.writePart(bufs, fault.part); err == nil {
 		done, err = c.finish(fault, done, all)
 	}
 	fence.Leave(OpWrite, c.remote)
 	return done, err
+}
+
+// writePart writes the first n bytes of bufs.
+func (c *conn) writePart(bufs [][]byte, n int64) (done int64, err error) {
+	for _, b := range bufs {
+		wrote, err := c.write(b[:min(int64(len(b)), n-done)])
+		if done += int64(wrote); err != nil {
+			return done, err
+		}
+	}
+	return done, nil
 }
 
 func length(bufs [][]byte) (n int64) {
@@ -215,6 +224,9 @@ func (c *conn) write(p []byte) (done int, err error) {
 			return done, err
 		}
 		n := min(room, len(p)-done)
+		if c.out.link.fare.BytesPerSecond > 0 {
+			n = min(n, trickleBytesMax)
+		}
 		if c.out.readerClosed {
 			c.out.dropped += n
 		} else {

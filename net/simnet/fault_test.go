@@ -134,6 +134,13 @@ func TestDelayAndBandwidth(t *testing.T) {
 		if took := w.mustRead(server, string(make([]byte, 1000))); took != time.Second+way {
 			w.Errorf("1000 bytes took %v", took)
 		}
+		w.SetLink("a", "b", simnet.Link{BytesPerSecond: 8 << 10})
+		w.write(client, string(make([]byte, 80<<10)))
+		for i := range 10 { // not all of it after ten seconds
+			if took := w.mustRead(server, string(make([]byte, 8<<10))); took != time.Second {
+				w.Errorf("part %d took %v", i, took)
+			}
+		}
 		w.write(server, "y") // the way back is as before
 		if took := w.mustRead(client, "y"); took != way {
 			w.Errorf("a byte back took %v", took)
@@ -499,7 +506,7 @@ func TestTraps(t *testing.T) {
 			go func() {
 				defer close(ended)
 				_, _ = server.Write(nil)
-				_, _ = server.Write([]byte("reply..."))
+				_, _ = server.WriteVec([][]byte{[]byte("re"), []byte("ply"), []byte("...")})
 				w.Error("the write returned")
 			}()
 			<-ended
