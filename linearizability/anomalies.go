@@ -154,17 +154,16 @@ func (a *anomalies) polls() {
 
 // step judges one step of a consumer from an offset to the next that it got.
 func (a *anomalies) step(prefix string, from, to int64, before, op *history.Op) {
-	if a.excused(a.p, a.p.committed(), before.Invoke, op.Return) {
+	skipped := a.known(from+1, to)
+	if to > from && skipped < 0 || a.excused(a.p, a.p.committed(), before.Invoke, op.Return) {
 		return
 	}
 	if to <= from {
 		a.violation(prefix+"nonmonotonic-poll", []*history.Op{before, op}, "%s: %s got offset %d after %d", a.p, op.Client, to, from)
 		return
 	}
-	if skipped := a.known(from+1, to); skipped >= 0 {
-		by := a.at[skipped]
-		a.violation(prefix+"poll-skip", []*history.Op{before, op, by.op}, "%s: %s got offset %d after %d; offset %d lies between and holds %x", a.p, op.Client, to, from, skipped, by.value)
-	}
+	by := a.at[skipped]
+	a.violation(prefix+"poll-skip", []*history.Op{before, op, by.op}, "%s: %s got offset %d after %d; offset %d lies between and holds %x", a.p, op.Client, to, from, skipped, by.value)
 }
 
 // known returns an offset in [from, to) that somebody read and that is not

@@ -248,7 +248,7 @@ func (g *groupCheck) converged() {
 		if op.Group == nil || op.Outcome == history.OutcomeFailed || op.Kind == history.KindDeleteGroup {
 			continue
 		}
-		last[op.Group.Member] = op
+		last[op.Client] = op // a client is one member at a time
 	}
 	var members []*history.Op
 	for _, op := range last {

@@ -166,13 +166,18 @@ func (x *index) placeAppends(p *partition, op *history.Op) error {
 		if op.Outcome != history.OutcomeFailed {
 			a.attempts++
 		}
-		a.repeats = a.repeats || op.Produce.Repeats || (a.attempts > 1 && op.Produce.ProducerID < 0)
+		a.repeats = a.repeats || op.Produce.Repeats || (a.attempts > 1 && !sameSequence(a.first.Produce, op.Produce))
 		if op.OK() && op.Produce.Acks != 0 && (a.ack == nil || op.Return < a.ack.Return) {
 			a.ack, a.acks = op, op.Produce.Acks
 			a.offset = ackedOffset(op, i)
 		}
 	}
 	return nil
+}
+
+// sameSequence reports whether a broker can tell that two attempts are one batch.
+func sameSequence(a, b *history.Produce) bool {
+	return a.ProducerID >= 0 && a.ProducerID == b.ProducerID && a.ProducerEpoch == b.ProducerEpoch && a.BaseSequence == b.BaseSequence
 }
 
 // ackedOffset is the offset that an answer gave the i-th record of its batch.

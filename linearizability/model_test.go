@@ -162,7 +162,7 @@ func (m *model) slice(op *history.Op, position int64, most int) {
 
 func (c *modelClient) fetch() {
 	op := c.begin(history.KindFetch)
-	where, most := c.draw(100), 1 + c.draw(7)
+	where, most := c.draw(100), 1+c.draw(7)
 	op.Read = &history.Read{LeaderEpoch: 1}
 	c.answered(op, func() {
 		op.Read.Position = c.start + (int64(len(c.log))-c.start)*int64(where)/100

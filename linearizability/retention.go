@@ -129,7 +129,8 @@ func (c *retention) mayBeGone(s standing, op *history.Op, left int64) bool {
 	if keep := c.least("retention.bytes", c.p.topic.RetentionBytes, op.Return); keep >= 0 && (left >= keep || s.a.first.Produce.Bytes == 0) {
 		return true
 	}
-	return c.excused(c.p, c.p.committed(), s.a.first.Invoke, op.Return)
+	return c.excused(c.p, c.p.committed(), s.a.first.Invoke, op.Return) ||
+		s.a.ack != nil && c.excused(c.p, Expect(c.p.topic.Durability, s.a.acks), s.a.first.Invoke, op.Return)
 }
 
 // least is the smallest value that a setting of the topic may have had up to a
@@ -168,14 +169,19 @@ func (c *retention) regress() {
 			acked = op
 		}
 	}, func(op *history.Op) {
-		if acked == nil || !op.OK() || c.excused(c.p, c.p.committed(), acked.Invoke, op.Return) {
+		if acked == nil || !op.OK() {
 			return
 		}
 		low := acked.Delete.LowWatermark
-		if start := logStart(op); start >= 0 && start < low {
+		below := op.Read != nil && !op.Read.Follower && len(op.Read.Records) > 0 && op.Read.Records[0].Offset < low
+		start := logStart(op)
+		if (start < 0 || start >= low) && !below || c.excused(c.p, c.p.committed(), acked.Invoke, op.Return) {
+			return
+		}
+		if start >= 0 && start < low {
 			c.violation("log-start-back", []*history.Op{acked, op}, "%s: the log start was %d after %d had been acknowledged", c.p, start, low)
 		}
-		if op.Read != nil && !op.Read.Follower && len(op.Read.Records) > 0 && op.Read.Records[0].Offset < low {
+		if below {
 			c.violation("deleted-read", []*history.Op{acked, op}, "%s: offset %d was read after all below %d had been deleted", c.p, op.Read.Records[0].Offset, low)
 		}
 	})

@@ -235,7 +235,7 @@ func (s *script) produce(op *history.Op, a args) {
 }
 
 // got is offset:value with, in any order, e<epoch>, t<timestamp>, s<sequence>,
-// p<producer epoch> and k<key> after further colons.
+// i<producer id>, p<producer epoch> and k<key> after further colons.
 func (s *script) got(text string) history.Record {
 	f := strings.Split(text, ":")
 	v := value(s.t, f[1])
@@ -254,6 +254,8 @@ func (s *script) got(text string) history.Record {
 			r.Sequence = int32(atoi(s.t, n))
 		case 'p':
 			r.ProducerEpoch = int16(atoi(s.t, n))
+		case 'i':
+			r.ProducerID = atoi(s.t, n)
 		case 'k':
 			r.Key = n
 		}

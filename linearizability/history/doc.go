@@ -35,5 +35,10 @@
 //  6. Records of a read are those that the client was given: what lies below
 //     the asked position in the first batch is left out.
 //  7. A run ends with reads marked Final, of every partition from its log start
-//     to its high watermark, when nothing is under way any more.
+//     to its high watermark, both of which they state, when nothing is under way
+//     any more. A topic that is deleted needs none.
+//  8. A client is one member of one group at a time.
+//  9. EventDamage is written where more was destroyed than the promise must
+//     survive, and only there: it excuses. So do EventUnclean, and, by
+//     durability and acks, EventPowerLoss and EventLeader.
 package history
