@@ -18,7 +18,7 @@ import (
 
 const (
 	// fuzzAnswerMax is how long an answer may take before it counts as lost.
-	fuzzAnswerMax = 20 * time.Second
+	fuzzAnswerMax = 4 * time.Second
 	// fuzzAllocBytesMax bounds what one small request may allocate in the node.
 	fuzzAllocBytesMax = 64 << 20
 	// fuzzRequestsMax requests are sent to one node, then it is made anew: what

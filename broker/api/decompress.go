@@ -3,7 +3,6 @@ package api
 import (
 	"errors"
 	"runtime"
-	"sync/atomic"
 
 	"github.com/moldau/moldau/broker/batch"
 )
@@ -24,18 +23,15 @@ const (
 // finds none free waits.
 type decompressors struct {
 	small chan *batch.Codecs
-	large chan *batch.Codecs
-	// largest is the most bytes that one batch took so far, for tests.
-	largeUses atomic.Uint64
+	large chan struct{}
 }
 
 func newDecompressors() *decompressors {
 	n := min(runtime.GOMAXPROCS(0), decompressionsMax)
-	d := &decompressors{small: make(chan *batch.Codecs, n), large: make(chan *batch.Codecs, 1)}
+	d := &decompressors{small: make(chan *batch.Codecs, n), large: make(chan struct{}, 1)}
 	for range n {
 		d.small <- batch.NewCodecs(batch.Limits{MaxDecompressed: decompressedSmallMax})
 	}
-	d.large <- batch.NewCodecs(batch.Limits{MaxDecompressed: decompressedLargeMax})
 	return d
 }
 
@@ -44,22 +40,19 @@ func (d *decompressors) validate(raw []byte, policy batch.Policy, now int64) (ba
 	if !policy.Recompress && !compressed(raw) {
 		return batch.Validate(nil, raw, policy, now)
 	}
-	info, err := with(d.small, raw, policy, now)
+	codecs := <-d.small
+	info, err := batch.Validate(codecs, raw, policy, now)
+	d.small <- codecs
 	if err == nil || !errors.Is(err, batch.ErrTooLarge) {
 		return info, err
 	}
-	d.largeUses.Add(1)
-	info, err = with(d.large, raw, policy, now)
-	// The heap's goal must not be set by what one large batch needed for a
-	// moment: the next would come on top of its remains.
+	d.large <- struct{}{}
+	// Used once: decoders keep hold of the last memory that they wrote to.
+	info, err = batch.Validate(batch.NewCodecs(batch.Limits{MaxDecompressed: decompressedLargeMax}), raw, policy, now)
+	// What this batch took must be gone before the next may take as much, and
+	// must not set the heap's goal.
 	runtime.GC()
-	return info, err
-}
-
-func with(place chan *batch.Codecs, raw []byte, policy batch.Policy, now int64) (batch.Info, error) {
-	codecs := <-place
-	info, err := batch.Validate(codecs, raw, policy, now)
-	place <- codecs
+	<-d.large
 	return info, err
 }
 

@@ -38,7 +38,11 @@ func tooLargeForSegment(size, limit int) *Error {
 // rewrite compresses the records anew with the target codec; as timestamps are
 // relative to the header's, the records themselves stay as they are.
 func (v *validation) rewrite(target Compression, maxTimestamp int64) ([]byte, *Error) {
-	out := append(make([]byte, 0, HeaderSize+len(v.body)), v.raw[:HeaderSize]...)
+	if target.Codec == CodecNone && HeaderSize+len(v.body) > v.policy.MaxMessageBytes {
+		return nil, tooLarge(HeaderSize+len(v.body), v.policy.MaxMessageBytes)
+	}
+	room := min(len(v.body), v.policy.MaxMessageBytes) // what becomes larger is refused
+	out := append(make([]byte, 0, HeaderSize+room), v.raw[:HeaderSize]...)
 	out, err := v.codecs.AppendCompressed(out, v.body, target)
 	if err != nil {
 		return nil, refuseCause(kafka.ErrUnknownServerError, err)

@@ -20,9 +20,14 @@ const (
 
 func (c *Codecs) decompressZstd(src []byte) error {
 	c.buf = c.buf[:0]
-	bound, err := zstdBound(src)
-	if err != nil {
+	bound, claimed, err := zstdBound(src)
+	switch {
+	case err != nil:
 		return err
+	case claimed > c.maxDecompressed:
+		return fmt.Errorf("%w: more than %d bytes", ErrTooLarge, c.maxDecompressed)
+	case claimed > cap(c.buf):
+		c.buf = make([]byte, 0, claimed) // the blocks can hold as much
 	}
 	if c.unzstd == nil {
 		c.unzstd, err = zstd.NewReader(nil,
@@ -53,43 +58,45 @@ func (c *Codecs) decompressZstd(src []byte) error {
 }
 
 // zstdBound walks the headers of src's frames and blocks: the most bytes that
-// they can decompress to.
-func zstdBound(src []byte) (int, error) {
-	bound := 0
+// they can decompress to, and how many the frames that tell their size claim.
+func zstdBound(src []byte) (bound, claimed int, err error) {
 	for len(src) > 0 {
 		var h zstd.Header
 		if err := h.Decode(src); err != nil {
-			return 0, corrupt("%v", err)
+			return 0, 0, corrupt("%v", err)
 		}
 		if h.Skippable {
 			n := 8 + uint64(h.SkippableSize)
 			if n > uint64(len(src)) {
-				return 0, corrupt("skippable frame of %d bytes where %d are left", n, len(src))
+				return 0, 0, corrupt("skippable frame of %d bytes where %d are left", n, len(src))
 			}
 			src = src[n:]
 			continue
 		}
 		if h.WindowSize > zstdWindowMax {
-			return 0, corrupt("zstd window of %d bytes", h.WindowSize)
+			return 0, 0, corrupt("zstd window of %d bytes", h.WindowSize)
 		}
 		n, used, err := zstdFrameBound(src[h.HeaderSize:])
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		used += h.HeaderSize
 		if h.HasCheckSum {
 			used += 4
 		}
 		if used > len(src) {
-			return 0, corrupt("zstd frame ends early")
+			return 0, 0, corrupt("zstd frame ends early")
 		}
 		if h.HasFCS && h.FrameContentSize > uint64(n) {
-			return 0, corrupt("zstd frame of %d bytes claims to hold %d", used, h.FrameContentSize)
+			return 0, 0, corrupt("zstd frame of %d bytes claims to hold %d", used, h.FrameContentSize)
 		}
 		bound += n
+		if h.HasFCS {
+			claimed += int(h.FrameContentSize)
+		}
 		src = src[used:]
 	}
-	return bound, nil
+	return bound, claimed, nil
 }
 
 // zstdFrameBound walks the blocks of one frame.

@@ -1,0 +1,74 @@
+package broker_test
+
+import (
+	"io"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/moldau/moldau/broker/batch"
+	"github.com/moldau/moldau/broker/kafka"
+	"github.com/moldau/moldau/disk/memfs"
+)
+
+// roundTrip sends a frame and reads its answer into buf.
+func roundTrip(b *testing.B, c *client, frame, buf []byte) {
+	if _, err := c.conn.Write(frame); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := io.ReadFull(c.conn, buf[:4]); err != nil {
+		b.Fatal(err)
+	}
+	size := int(buf[0])<<24 | int(buf[1])<<16 | int(buf[2])<<8 | int(buf[3])
+	if _, err := io.ReadFull(c.conn, buf[:size]); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func benchNode(b *testing.B, durability string) (*node, *client, kafka.UUID) {
+	n := startNode(&testing.T{}, memfs.New())
+	conn, err := n.net.Dial(n.broker.Addr(), time.Second, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	c := &client{t: &testing.T{}, conn: conn}
+	return n, c, c.createTopic("t", 1, anyAge, "moldau.durability="+durability)
+}
+
+// BenchmarkLoneProduce is one record's way through a node on memory, answered
+// before the next is sent.
+func BenchmarkLoneProduce(b *testing.B) {
+	n, c, _ := benchNode(b, "os")
+	raw := encoded(&testing.T{}, batch.BuilderOptions{}, batch.NewRecord{Timestamp: 1, Key: []byte("k"), Value: make([]byte, 1000)})
+	req := produceRequest(1, "t", kafka.UUID{}, 0, raw)
+	req.Version = 9
+	frame := kmsg.NewRequestFormatter(kmsg.FormatterClientID("bench")).AppendRequest(nil, req, 1)
+	buf := make([]byte, 1<<16)
+	b.ReportAllocs()
+	for b.Loop() {
+		roundTrip(b, c, frame, buf)
+	}
+	b.StopTimer()
+	_ = c.conn.Close()
+	n.cancel()
+	<-n.ended
+}
+
+// BenchmarkLoneFetch reads one record, as a consumer does that keeps up.
+func BenchmarkLoneFetch(b *testing.B) {
+	n, c, id := benchNode(b, "os")
+	raw := encoded(&testing.T{}, batch.BuilderOptions{}, batch.NewRecord{Timestamp: 1, Key: []byte("k"), Value: make([]byte, 1000)})
+	c.produce("t", 0, 1, raw)
+	a := asking{topic: "t", id: id, offsets: map[int32]int64{0: 0}}
+	frame := kmsg.NewRequestFormatter(kmsg.FormatterClientID("bench")).AppendRequest(nil, fetchOf(13, a.topics()), 1)
+	buf := make([]byte, 1<<16)
+	b.ReportAllocs()
+	for b.Loop() {
+		roundTrip(b, c, frame, buf)
+	}
+	b.StopTimer()
+	_ = c.conn.Close()
+	n.cancel()
+	<-n.ended
+}

@@ -1,0 +1,71 @@
+package broker_test
+
+import (
+	"bytes"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/moldau/moldau/broker/batch"
+	"github.com/moldau/moldau/broker/kafka"
+	"github.com/moldau/moldau/disk/memfs"
+)
+
+// Batches of few bytes that decompress to a hundred megabytes come by many
+// connections at once: one of them at a time gets that much memory, and small
+// compressed batches do not wait behind them.
+func TestDecompressionBombs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some CPU seconds")
+	}
+	for _, codec := range []batch.Codec{batch.CodecZstd, batch.CodecGzip} {
+		t.Run(codec.String(), func(t *testing.T) { testBombs(t, codec) })
+	}
+}
+
+func testBombs(t *testing.T, codec batch.Codec) {
+	const (
+		connections = 8
+		bombsEach   = 2
+		heapMax     = 280 << 20
+	)
+	n := startNode(t, memfs.New())
+	defer n.stop()
+	n.client().createTopic("t", 1, anyAge)
+	bomb := bytes.Clone(encoded(t, batch.BuilderOptions{Compression: batch.Compression{Codec: codec}}, batch.NewRecord{Key: []byte("k"), Value: make([]byte, 100<<20)}))
+	small := records(t, codec, "x")
+	runtime.GC()
+	var done atomic.Bool
+	var peak uint64
+	var watch, senders sync.WaitGroup
+	watch.Go(func() {
+		for !done.Load() {
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			peak = max(peak, m.HeapAlloc)
+			runtime.Gosched()
+		}
+	})
+	for range connections {
+		senders.Go(func() {
+			c := n.client()
+			for range bombsEach {
+				raw := append([]byte(nil), bomb...)
+				if p := c.produce("t", 0, -1, raw); p.ErrorCode != 0 {
+					t.Errorf("bomb: %s", kafka.ErrorCode(p.ErrorCode))
+				}
+				if p := c.produce("t", 0, -1, append([]byte(nil), small...)); p.ErrorCode != 0 {
+					t.Errorf("small batch: %s", kafka.ErrorCode(p.ErrorCode))
+				}
+			}
+		})
+	}
+	senders.Wait()
+	done.Store(true)
+	watch.Wait()
+	t.Logf("peak heap %d MiB", peak>>20)
+	if peak > heapMax {
+		t.Errorf("the heap grew to %d MiB", peak>>20)
+	}
+}
