@@ -47,6 +47,18 @@ func mirror(req kmsg.Request, resp kmsg.Response) {
 			e.Topic = t.Topic
 			out.Topics = append(out.Topics, e)
 		}
+	case *kmsg.ElectLeadersRequest:
+		out := resp.(*kmsg.ElectLeadersResponse)
+		for _, t := range r.Topics {
+			e := kmsg.NewElectLeadersResponseTopic()
+			e.Topic = t.Topic
+			for _, index := range t.Partitions {
+				p := kmsg.NewElectLeadersResponseTopicPartition()
+				p.Partition = index
+				e.Partitions = append(e.Partitions, p)
+			}
+			out.Topics = append(out.Topics, e)
+		}
 	case *kmsg.AlterConfigsRequest:
 		out := resp.(*kmsg.AlterConfigsResponse)
 		for _, res := range r.Resources {

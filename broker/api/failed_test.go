@@ -36,7 +36,10 @@ func oneOfEach(v reflect.Value) (any bool) {
 	for i := range v.NumField() {
 		if f := v.Field(i); f.Kind() == reflect.Slice && f.Type().Elem().Kind() == reflect.Struct {
 			f.Set(reflect.MakeSlice(f.Type(), 1, 1))
+			oneOfEach(f.Index(0))
 			any = true
+		} else if f.Kind() == reflect.Slice && f.Type().Elem().Kind() == reflect.Int32 {
+			f.Set(reflect.MakeSlice(f.Type(), 1, 1))
 		}
 	}
 	return any
