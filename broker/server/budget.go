@@ -14,17 +14,21 @@ const (
 	frameChunkBytes = 16 << 10
 	// frameTrustBytesMax bounds what a connection that has completed frames
 	// of that size gets at once.
-	frameTrustBytesMax = 4 << 20
+	frameTrustBytesMax = 16 << 20
 	// smallFrameBytesMax: frames up to this declared length may use the
 	// budget's reserve, so that giant ones never keep them waiting.
 	smallFrameBytesMax = 2 << 20
 	// reserveShare of the budget is kept for small frames (one part in so many).
 	reserveShare = 4
-	// pooledBytesMax bounds the memory kept for reuse.
-	pooledBytesMax = 32 << 20
-	// Buffers of the size classes 1<<classBitsMin … 1<<classBitsMax are reused.
+	// pooledShare of the budget may be kept for reuse (one part in so many);
+	// what is in use and what is kept never exceed the budget together.
+	pooledShare = 2
+	// Buffers of 1<<classBitsMin to 1<<classBitsMax bytes are reused, by size
+	// classes, classSteps of them to each doubling.
 	classBitsMin = 11
-	classBitsMax = 22
+	classBitsMax = 24
+	classSteps   = 4
+	classCount   = (classBitsMax-classBitsMin)*classSteps + 1
 
 	janitorEvery = 250 * time.Millisecond
 	// stalledAfter: a frame of which nothing arrived for so long may be evicted
@@ -49,7 +53,7 @@ type Budget struct {
 	lastGrant  clock.Mono
 	evicted    uint64
 
-	pool       [classBitsMax - classBitsMin + 1][][]byte
+	pool       [classCount][][]byte
 	pooledSize int64
 }
 
@@ -121,7 +125,22 @@ func (b *Budget) buffer(a *arrival, n int) []byte {
 		}
 		b.mu.Unlock()
 	}
+	b.mu.Lock()
+	b.shrinkPool()
+	b.mu.Unlock()
 	return make([]byte, size)
+}
+
+// shrinkPool drops kept buffers, the largest first, until what is used and
+// what is kept fit into the budget.
+func (b *Budget) shrinkPool() {
+	for class := classCount - 1; class >= 0 && b.used+b.pooledSize > b.max; class-- {
+		for free := b.pool[class]; len(free) > 0 && b.used+b.pooledSize > b.max; free = b.pool[class] {
+			b.pooledSize -= int64(cap(free[len(free)-1]))
+			free[len(free)-1] = nil
+			b.pool[class] = free[:len(free)-1]
+		}
+	}
 }
 
 func (b *Budget) limit(declared int64) int64 {
@@ -165,7 +184,7 @@ func (b *Budget) TakeBack(buf []byte) {
 	class, reusable := classOf(len(buf))
 	b.mu.Lock()
 	b.used -= int64(len(buf))
-	if reusable && b.pooledSize+int64(len(buf)) <= pooledBytesMax {
+	if reusable && b.pooledSize+int64(len(buf)) <= b.max/pooledShare {
 		b.pool[class] = append(b.pool[class], buf)
 		b.pooledSize += int64(len(buf))
 	}
@@ -237,21 +256,37 @@ func (b *Budget) sweep() {
 	}
 }
 
+// classBytes is the size of a class: from one power of two to the next in
+// classSteps equal steps.
+func classBytes(class int) int {
+	doubling, step := class/classSteps, class%classSteps
+	return 1 << (classBitsMin + doubling) / classSteps * (classSteps + step)
+}
+
 // classOf is the index of the size class that holds exactly size bytes.
 func classOf(size int) (int, bool) {
-	if size&(size-1) != 0 || size < 1<<classBitsMin || size > 1<<classBitsMax {
+	if size > 1<<classBitsMax {
 		return 0, false
 	}
-	return bits.Len(uint(size)) - 1 - classBitsMin, true
+	class := classAbove(size)
+	return class, classBytes(class) == size
+}
+
+// classAbove is the smallest class of at least n bytes; n is at most the largest.
+func classAbove(n int) int {
+	if n <= 1<<classBitsMin {
+		return 0
+	}
+	doubling := bits.Len(uint(n-1)) - 1 - classBitsMin // n is in (2^d, 2^(d+1)]
+	base := 1 << (classBitsMin + doubling)
+	step := (n - base + base/classSteps - 1) / (base / classSteps)
+	return doubling*classSteps + step
 }
 
 // classSize rounds n up to a size class, or to a whole MiB above the largest.
 func classSize(n int) int {
-	switch {
-	case n <= 1<<classBitsMin:
-		return 1 << classBitsMin
-	case n <= 1<<classBitsMax:
-		return 1 << bits.Len(uint(n-1))
+	if n <= 1<<classBitsMax {
+		return classBytes(classAbove(n))
 	}
 	const mib = 1 << 20
 	return (n + mib - 1) / mib * mib

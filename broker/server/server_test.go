@@ -252,3 +252,41 @@ func (closeOnly) SetReadTimeout(time.Duration) error             { return nil }
 func (closeOnly) SetWriteTimeout(time.Duration) error            { return nil }
 func (closeOnly) LocalAddr() string                              { return "" }
 func (closeOnly) RemoteAddr() string                             { return "" }
+
+// Size classes cover every size with little waste, and find themselves again.
+func TestSizeClasses(t *testing.T) {
+	for class := range classCount {
+		size := classBytes(class)
+		if got, ok := classOf(size); !ok || got != class {
+			t.Fatalf("class %d of %d bytes is found as %d, %v", class, size, got, ok)
+		}
+		for _, n := range []int{size - 1, size} {
+			if got := classSize(n); got != size && n > 1<<classBitsMin {
+				t.Fatalf("%d bytes get %d, want %d", n, got, size)
+			}
+		}
+		if class > 0 && size > 0 && classBytes(class-1)*2 < size {
+			t.Fatalf("class %d is more than twice the one below", class)
+		}
+	}
+	if classSize(1<<classBitsMax+1) != 17<<20 {
+		t.Fatalf("the first size without a class gets %d", classSize(1<<classBitsMax+1))
+	}
+}
+
+// What is used and what is kept for reuse never exceed the budget together.
+func TestPoolYieldsToUse(t *testing.T) {
+	b := NewBudget(manual.New(), 16<<20)
+	a := &arrival{declared: 1}
+	first := b.buffer(a, 8<<20)
+	b.TakeBack(first)
+	if b.pooledSize != 8<<20 {
+		t.Fatalf("%d bytes are kept", b.pooledSize)
+	}
+	a.held = 0
+	second := b.buffer(a, 9<<20)
+	if b.used+b.pooledSize > b.max {
+		t.Fatalf("%d used and %d kept of a budget of %d", b.used, b.pooledSize, b.max)
+	}
+	b.TakeBack(second)
+}
