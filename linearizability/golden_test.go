@@ -18,7 +18,7 @@ import (
 // A title says what the case is about; "as=<anomaly>" or "as=ok" says beside
 // the golden what it must contain, so that rewriting cannot lose it.
 func TestGoldens(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+	datadriven.Walk(t, "testdata/goldens", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			options, as := linearizability.Options{}, ""
 			for _, arg := range d.CmdArgs {
@@ -78,7 +78,7 @@ const allAnomalies = `
 // package can report is the answer to a case.
 func TestEveryAnomalyIsPlanted(t *testing.T) {
 	planted := map[string]bool{}
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+	datadriven.Walk(t, "testdata/goldens", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			for _, arg := range d.CmdArgs {
 				if arg.Key == "as" {

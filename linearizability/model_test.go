@@ -25,6 +25,8 @@ type model struct {
 	effects []effect
 	values  uint64
 	deletes bool
+	epoch   int32
+	before  []history.Offset // all that were committed, for what power loss leaves
 }
 
 type effect struct {
@@ -36,7 +38,7 @@ const modelEpochMs = 1_000_000
 
 // newModelHistory runs the model: clients with so many operations each.
 func newModelHistory(d draw, clients, opsEach int) *history.History {
-	m := &model{draw: d, h: &history.History{}, at: map[uint64]int64{}, offset: history.Offset{Value: -1}, setting: "0", deletes: d(3) == 0}
+	m := &model{draw: d, h: &history.History{}, at: map[uint64]int64{}, offset: history.Offset{Value: -1, CoordinatorEpoch: 1}, setting: "0", deletes: d(3) == 0}
 	m.h.Header = history.Header{Format: history.Format, Version: history.Version, EpochMs: modelEpochMs}
 	m.h.Topics = []history.Topic{{ID: "id-t", Name: "t", Partitions: 1, Durability: history.DurabilitySync, RetentionMs: -1, RetentionBytes: -1}}
 	m.h.Ops = make([]history.Op, 0, clients*(opsEach+1)+16)
@@ -44,12 +46,36 @@ func newModelHistory(d draw, clients, opsEach int) *history.History {
 	for c := range clients {
 		m.client(c, opsEach)
 	}
+	for range max(0, d(4)-1) {
+		m.h.Topics[0].Durability = history.DurabilityOS
+		m.powerLoss(int64(d(40 * opsEach)))
+	}
 	slices.SortStableFunc(m.effects, func(a, b effect) int { return cmp.Compare(a.at, b.at) })
 	for _, e := range m.effects {
 		e.do()
 	}
 	m.finish()
 	return m.h
+}
+
+// powerLoss takes a tail of the log, and the newest committed offsets. The leader
+// leads anew, in its next epoch.
+func (m *model) powerLoss(at int64) {
+	m.h.Events = append(m.h.Events, history.Event{Kind: history.EventPowerLoss, At: at, Node: 1})
+	keep, offset := m.draw(100), m.draw(3)
+	m.effects = append(m.effects, effect{at, func() {
+		m.epoch++
+		m.log = slices.Clone(m.log[:len(m.log)*keep/100])
+		m.start = min(m.start, int64(len(m.log)))
+		clear(m.at)
+		for _, record := range m.log {
+			m.at[record.Value] = record.Offset
+		}
+		m.offset = history.Offset{Group: "g", Value: -1, CoordinatorEpoch: 1}
+		if n := len(m.before); n > offset {
+			m.offset = m.before[n-1-offset]
+		}
+	}})
 }
 
 // client lays out one client's operations; what they answer is known when their
@@ -133,7 +159,7 @@ func (c *modelClient) produce() {
 		base, there := c.at[records[0].Value]
 		for i, record := range records {
 			if !there {
-				record.Offset = int64(len(c.log))
+				record.Offset, record.Epoch = int64(len(c.log)), c.epoch
 				c.at[record.Value] = record.Offset
 				c.log = append(c.log, record)
 				if i == 0 {
@@ -156,14 +182,14 @@ func (c *modelClient) produce() {
 
 // slice fills a read from a position on.
 func (m *model) slice(op *history.Op, position int64, most int) {
-	op.Read.HighWatermark, op.Read.LastStable, op.Read.LogStart = int64(len(m.log)), int64(len(m.log)), m.start
+	op.Read.HighWatermark, op.Read.LastStable, op.Read.LogStart, op.Read.LeaderEpoch = int64(len(m.log)), int64(len(m.log)), m.start, m.epoch
 	op.Read.Records = slices.Clone(m.log[position:min(int(position)+most, len(m.log))])
 }
 
 func (c *modelClient) fetch() {
 	op := c.begin(history.KindFetch)
 	where, most := c.draw(100), 1+c.draw(7)
-	op.Read = &history.Read{LeaderEpoch: 1}
+	op.Read = &history.Read{}
 	c.answered(op, func() {
 		op.Read.Position = c.start + (int64(len(c.log))-c.start)*int64(where)/100
 		c.slice(op, op.Read.Position, most)
@@ -173,9 +199,9 @@ func (c *modelClient) fetch() {
 func (c *modelClient) poll() {
 	op := c.begin(history.KindPoll)
 	most := 1 + c.draw(7)
-	op.Read = &history.Read{LeaderEpoch: 1, Position: history.Unknown}
+	op.Read = &history.Read{Position: history.Unknown}
 	c.answered(op, func() {
-		c.position = max(c.position, c.start)
+		c.position = min(max(c.position, c.start), int64(len(c.log)))
 		c.slice(op, c.position, most)
 		c.position += int64(len(op.Read.Records))
 	})
@@ -220,7 +246,7 @@ func (c *modelClient) offsets() {
 	}
 	op := c.begin(history.KindCommitOffset)
 	op.Offset = &history.Offset{Group: "g", Generation: -1, Value: int64(c.draw(5)), Metadata: fmt.Sprint(op.ID), CoordinatorEpoch: 1}
-	do := func() { c.offset = *op.Offset }
+	do := func() { c.offset, c.before = *op.Offset, append(c.before, *op.Offset) }
 	if c.draw(8) == 0 {
 		c.unanswered(op, do)
 		return
@@ -284,7 +310,7 @@ func (m *model) finish() {
 		}
 		m.h.End++
 		op := history.Op{ID: int64(len(m.h.Ops) + 1), Client: "final", Node: 1, Kind: history.KindFetch, Invoke: m.h.End, Return: m.h.End + 1, Topic: "id-t", Outcome: history.OutcomeOK}
-		op.Read = &history.Read{LeaderEpoch: 1, Position: position, Final: true}
+		op.Read = &history.Read{Position: position, Final: true}
 		m.slice(&op, position, most)
 		m.h.Ops = append(m.h.Ops, op)
 		m.h.End += 2

@@ -52,8 +52,12 @@ func TestNoSuchChecker(t *testing.T) {
 func TestRegisterAgainstBruteForce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := drawFrom(t)
-		h := randomRegister(d)
-		legal := bruteForce(h.Ops, 0, -1, map[string]bool{})
+		h, first := randomRegister(d), int64(-1)
+		if d(2) == 0 {
+			first = anyValue
+			asSettings(h)
+		}
+		legal := bruteForce(h.Ops, 0, first, map[string]bool{})
 		verdict := func(window int) linearizability.Status {
 			report := linearizability.Check(h, linearizability.Options{Only: []string{"registers"}, WindowOps: window})
 			return report.Verdict().Status
@@ -86,6 +90,22 @@ func randomRegister(d draw) *history.History {
 	return h
 }
 
+// anyValue is the first value of a register of which nobody knows it.
+const anyValue = -99
+
+// asSettings makes the register a setting. Its offset stays for bruteForce.
+func asSettings(h *history.History) {
+	for i := range h.Ops {
+		op := &h.Ops[i]
+		op.Config = &history.Config{Resource: "topic/id-t", Name: "x", Value: fmt.Sprint(op.Offset.Value)}
+		if op.Kind == history.KindFetchOffset {
+			op.Kind = history.KindDescribeConfig
+		} else {
+			op.Kind = history.KindAlterConfig
+		}
+	}
+}
+
 // bruteForce tries every order: done is the set of those placed, value the
 // register's. Writes of unknown fate may stay out.
 func bruteForce(ops []history.Op, done int, value int64, tried map[string]bool) bool {
@@ -106,8 +126,8 @@ func bruteForce(ops []history.Op, done int, value int64, tried map[string]bool) 
 				first = false
 			}
 		}
-		read := ops[i].Kind == history.KindFetchOffset
-		if first && (!read || ops[i].Offset.Value == value) && bruteForce(ops, done|1<<i, ops[i].Offset.Value, tried) {
+		read := ops[i].Kind == history.KindFetchOffset || ops[i].Kind == history.KindDescribeConfig
+		if first && (!read || ops[i].Offset.Value == value || value == anyValue) && bruteForce(ops, done|1<<i, ops[i].Offset.Value, tried) {
 			return true
 		}
 	}
