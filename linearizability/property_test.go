@@ -233,3 +233,49 @@ func BenchmarkCheck(b *testing.B) {
 	b.ReportMetric(float64(len(h.Ops)), "histops")
 	b.ReportMetric(float64(records), "recordsread")
 }
+
+// TestPowerLossUnderSyncIsFound: what excuses loss under "os" is a violation
+// under "sync" whenever a record was lost of which somebody had been told.
+func TestPowerLossUnderSyncIsFound(t *testing.T) {
+	lost := 0
+	for seed := range uint64(150) {
+		rng := rand.New(rand.NewPCG(seed, 2))
+		h := newModelHistory(rng.IntN, 3, 20)
+		if len(h.Events) < 2 || !lostOne(h) {
+			continue
+		}
+		lost++
+		if report := linearizability.Check(h, linearizability.Options{}); report.Verdict().Status != linearizability.StatusOK {
+			t.Fatalf("seed %d: under os: %s", seed, report.String())
+		}
+		h.Topics[0].Durability = history.DurabilitySync
+		if report := linearizability.Check(h, linearizability.Options{}); report.Verdict().Status != linearizability.StatusViolation {
+			t.Fatalf("seed %d: under sync: %s", seed, report.String())
+		}
+	}
+	if lost < 10 {
+		t.Fatalf("only %d histories lost something", lost)
+	}
+}
+
+// lostOne reports whether an acknowledged record that nobody deleted is gone.
+func lostOne(h *history.History) bool {
+	kept := map[uint64]bool{}
+	for i := range h.Ops {
+		op := &h.Ops[i]
+		if op.Delete != nil {
+			return false
+		}
+		if op.Read != nil && op.Read.Final {
+			for _, record := range op.Read.Records {
+				kept[record.Value] = true
+			}
+		}
+	}
+	for i := range h.Ops {
+		if op := &h.Ops[i]; op.OK() && op.Produce != nil && !kept[op.Produce.Records[0].Value] {
+			return true
+		}
+	}
+	return false
+}
