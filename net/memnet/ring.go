@@ -64,11 +64,16 @@ func (s *side) rouse() {
 // expired reports whether the deadline is over. The caller holds the ring's mu.
 func (s *side) expired() bool { return s.limited && s.clock.Mono() >= s.deadline }
 
-// wait unlocks mu, waits to be roused or for the deadline, and locks mu.
+// wait unlocks mu, waits to be roused or for the deadline, and locks mu, even
+// if a clock ends the goroutine meanwhile, as the simulator's does in a crash.
 func (s *side) wait(mu *sync.Mutex) {
 	s.waiting = true
 	limited, deadline := s.limited, s.deadline
 	mu.Unlock()
+	defer func() {
+		mu.Lock()
+		s.waiting = false
+	}()
 	if limited {
 		left := deadline.Sub(s.clock.Mono())
 		if s.timer == nil {
@@ -84,8 +89,6 @@ func (s *side) wait(mu *sync.Mutex) {
 	} else {
 		<-s.wake
 	}
-	mu.Lock()
-	s.waiting = false
 }
 
 // limit sets the deadline of a side of r.
