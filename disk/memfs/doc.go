@@ -28,7 +28,7 @@
 // contents stay readable, later Syncs succeed, a crash brings the old back.
 //
 // Not a model of: bytes that rot or land in another file, and slow disks.
-// Wrappers do that (disk/faultfs).
+// Wrappers do that (disk/faultfs, and disk/simfs by the Damager of a file).
 //
 // Who owns state: one FS one mutex. A clone shares pages that neither side
 // changes any more, so that thousands of clones cost little.

@@ -15,6 +15,11 @@
 //	                 ▼                                ▼ paused: waits
 //	   clock, network and disk let go of the node     trap: crashes right here
 //
+// What that asks of the code under test: a lock that is held over a seam call
+// is released by a deferred call, and who gives a lock up to wait takes it
+// back by one. Goroutines that wait for others by channels alone are not
+// reached: Fence.Context tells them.
+//
 // Not an injector: when what happens is decided above. Not a scheduler: the
 // goroutines' order is the runtime's.
 //
