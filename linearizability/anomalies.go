@@ -154,15 +154,21 @@ func (a *anomalies) polls() {
 
 // step judges one step of a consumer from an offset to the next that it got.
 func (a *anomalies) step(prefix string, from, to int64, before, op *history.Op) {
-	skipped := a.known(from+1, to)
-	if to > from && skipped < 0 || a.excused(a.p, a.p.committed(), before.Invoke, op.Return) {
+	skipped := a.known(max(from+1, op.Read.LogStart), to)
+	if to > from && skipped < 0 {
+		return
+	}
+	by, until := a.at[skipped], op.Return
+	if skipped >= 0 {
+		until = max(until, by.op.Return) // it may have been written anew since
+	}
+	if a.excused(a.p, a.p.committed(), before.Invoke, until) {
 		return
 	}
 	if to <= from {
 		a.violation(prefix+"nonmonotonic-poll", []*history.Op{before, op}, "%s: %s got offset %d after %d", a.p, op.Client, to, from)
 		return
 	}
-	by := a.at[skipped]
 	a.violation(prefix+"poll-skip", []*history.Op{before, op, by.op}, "%s: %s got offset %d after %d; offset %d lies between and holds %x", a.p, op.Client, to, from, skipped, by.value)
 }
 

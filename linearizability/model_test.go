@@ -26,6 +26,7 @@ type model struct {
 	values  uint64
 	deletes bool
 	epoch   int32
+	heads   map[int64]bool   // offsets at which a batch begins
 	before  []history.Offset // all that were committed, for what power loss leaves
 }
 
@@ -38,7 +39,7 @@ const modelEpochMs = 1_000_000
 
 // newModelHistory runs the model: clients with so many operations each.
 func newModelHistory(d draw, clients, opsEach int) *history.History {
-	m := &model{draw: d, h: &history.History{}, at: map[uint64]int64{}, offset: history.Offset{Value: -1, CoordinatorEpoch: 1}, setting: "0", deletes: d(3) == 0}
+	m := &model{draw: d, h: &history.History{}, at: map[uint64]int64{}, heads: map[int64]bool{}, offset: history.Offset{Value: -1, CoordinatorEpoch: 1}, setting: "0", deletes: d(3) == 0}
 	m.h.Header = history.Header{Format: history.Format, Version: history.Version, EpochMs: modelEpochMs}
 	m.h.Topics = []history.Topic{{ID: "id-t", Name: "t", Partitions: 1, Durability: history.DurabilitySync, RetentionMs: -1, RetentionBytes: -1}}
 	m.h.Ops = make([]history.Op, 0, clients*(opsEach+1)+16)
@@ -65,7 +66,14 @@ func (m *model) powerLoss(at int64) {
 	keep, offset := m.draw(100), m.draw(3)
 	m.effects = append(m.effects, effect{at, func() {
 		m.epoch++
-		m.log = slices.Clone(m.log[:len(m.log)*keep/100])
+		end := len(m.log) * keep / 100
+		for end > 0 && !m.heads[int64(end)] { // batches are whole
+			end--
+		}
+		for offset := end; offset < len(m.log); offset++ {
+			delete(m.heads, int64(offset))
+		}
+		m.log = slices.Clone(m.log[:end])
 		m.start = min(m.start, int64(len(m.log)))
 		clear(m.at)
 		for _, record := range m.log {
@@ -164,6 +172,7 @@ func (c *modelClient) produce() {
 				c.log = append(c.log, record)
 				if i == 0 {
 					base = record.Offset
+					c.heads[base] = true
 				}
 			}
 		}
