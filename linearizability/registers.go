@@ -164,4 +164,3 @@ func (r *run) writtenOnly(reg *register) {
 		}
 	}
 }
-
