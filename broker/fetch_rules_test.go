@@ -131,7 +131,7 @@ func nextFetch(rng *rand.Rand, writer *client, version int16, session *asking, k
 		writer.produce("t", index, 1, records(writer.t, batch.CodecNone, fmt.Sprint("v", epoch)))
 	case 2: // move on, as a consumer does, or out of range
 		if inSession {
-			session.offsets[index] = max(0, known[index].hw) + int64(rng.IntN(20)/19)
+			session.offsets[index] = writer.listOffset("t", index, -1).Offset + int64(rng.IntN(3)/2)
 			changed = append(changed, index)
 		}
 	case 3:
