@@ -140,8 +140,8 @@ func (b *Broker) proof() metarecord.Proof {
 	return p
 }
 
-// addMissing adds the replicas that lie in a directory that is lost. One whose
-// folder is missing in a directory that is there was never written to: a
+// addMissing adds the replicas that lie in a directory that is lost, and those
+// whose folder is, although records were synced in it. Another one whose folder is missing in a directory that is there was never written to: a
 // folder is durable before its first record.
 func (b *Broker) addMissing(img *metaimage.Image, seen map[kafka.TopicPartition]bool, p *metarecord.Proof) {
 	node := b.cfg.Settings.NodeID
@@ -149,7 +149,10 @@ func (b *Broker) addMissing(img *metaimage.Image, seen map[kafka.TopicPartition]
 		for index, part := range t.Partitions() {
 			id := kafka.TopicPartition{Topic: t.ID, Partition: index}
 			dir := part.DirectoryOf(node)
-			if part.HasReplica(node) && !seen[id] && dir != kafka.DirUnassigned && b.dirByID(dir) == nil {
+			if !part.HasReplica(node) || seen[id] || dir == kafka.DirUnassigned {
+				continue
+			}
+			if d := b.dirByID(dir); d == nil || d.Lost(id) {
 				p.Damaged = append(p.Damaged, metarecord.PartitionEnd{TopicID: t.ID, PartitionID: index, LastEpoch: -1, End: -1})
 			}
 		}

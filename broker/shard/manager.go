@@ -245,6 +245,10 @@ func (m *Manager) openAll(img *metaimage.Image, ids []kafka.TopicPartition) {
 			m.cfg.Events.Emit(ReplicaNotOpened{Topic: topic.Name, ID: id, Err: logdir.ErrOffline})
 			continue
 		}
+		if dir.Lost(id) {
+			m.cfg.Events.Emit(ReplicaNotOpened{Topic: topic.Name, ID: id, Err: fmt.Errorf("%s: %w", dir.Path(), logdir.ErrLost)})
+			continue
+		}
 		m.clearName(topic.Name, id)
 		create[dir] = append(create[dir], logdir.Spec{Topic: topic.Name, ID: id, Options: cfg.Options})
 	}

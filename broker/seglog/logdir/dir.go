@@ -32,6 +32,7 @@ type Dir struct {
 	parts      map[kafka.TopicPartition]*Partition // adopted and created ones
 	recovered  []Recovered
 	byID       map[kafka.TopicPartition]int // of recovered ones not yet adopted
+	lost       map[kafka.TopicPartition]bool
 	boxes      []*outbox
 	closing    bool
 	brokerPrev int64 // broker epoch of the clean stop before, -1
@@ -65,6 +66,9 @@ var (
 	ErrOffline = errors.New("log directory is offline")
 	// ErrNotFound: no such partition in this directory.
 	ErrNotFound = errors.New("no such partition in this log directory")
+	// ErrLost: records of the partition were synced in this directory, and its
+	// folder is gone or names another topic.
+	ErrLost = errors.New("the partition's folder is gone or names another topic id")
 	// ErrExists: the partition's folder exists.
 	ErrExists = errors.New("partition folder exists")
 	// ErrOutOfRange: the plan's offset does not lie in the log (it was deleted
@@ -91,6 +95,7 @@ func Open(cfg Config) (*Dir, error) {
 	d := &Dir{
 		cfg: cfg, leaveOut: cfg.leaveOut, offline: make(chan struct{}), brokerPrev: -1,
 		parts: map[kafka.TopicPartition]*Partition{}, byID: map[kafka.TopicPartition]int{},
+		lost: map[kafka.TopicPartition]bool{},
 	}
 	d.boxList.Store(&[]*outbox{})
 	d.handles.init(cfg.FS, cfg.HandlesMax)
@@ -126,6 +131,15 @@ func (d *Dir) Recovered() []Recovered {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.Clone(d.recovered)
+}
+
+// Lost reports a partition that had synced records in this directory, by its
+// marks, and whose folder Open did not find, or not under this topic id. Such
+// a replica is damaged, and what has its name is not to be deleted.
+func (d *Dir) Lost(id kafka.TopicPartition) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.lost[id]
 }
 
 // Adopt hands a recovered partition over, once.

@@ -179,6 +179,7 @@ func (r *recovery) end(results []Recovered) error {
 			t.put(entryOf(&results[i], r.journal.sequence), 0)
 		}
 	}
+	r.findLost()
 	j := &d.committer.j
 	d.generation.Store(r.journal.generation)
 	j.sequence = r.journal.sequence
@@ -197,6 +198,25 @@ func (r *recovery) end(results []Recovered) error {
 		}
 	}
 	return nil
+}
+
+// findLost notes the logs that the marks or the journal say had synced records
+// here, and of which no folder is left that says so.
+func (r *recovery) findLost() {
+	d := r.d
+	for id, e := range r.marks { //det:ok a set is made of it
+		if _, found := d.byID[id]; !found && e.synced > 0 {
+			d.lost[id] = true
+		}
+	}
+	for id, items := range r.journal.items { //det:ok a set is made of it
+		if _, found := d.byID[id]; found {
+			continue
+		}
+		for _, it := range items {
+			d.lost[id] = d.lost[id] || it.kind == itemMark && it.offset > 0
+		}
+	}
 }
 
 // entryOf is the marks entry of a recovered log: all of it is durable.
