@@ -87,7 +87,11 @@ func (hc *hostedCoordinator) times(s *Shard) coord.Times {
 
 func (hc *hostedCoordinator) image() coord.Topics { return imageTopics{hc.topics()} }
 
+// answer sends replies; whatever caused them may have set a new deadline.
 func (hc *hostedCoordinator) answer(replies []coord.Reply) {
+	if at, ok := hc.runtime.Deadline(); ok {
+		hc.shard.wantTick(at)
+	}
 	for _, r := range replies {
 		if c := hc.calls[r.Token]; c != nil {
 			delete(hc.calls, r.Token)

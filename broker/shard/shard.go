@@ -38,6 +38,8 @@ type Shard struct {
 
 	// The rest belongs to the loop.
 	now       replica.Times
+	timer     clock.Timer
+	tickAt    clock.Mono // when the timer fires
 	ready     replica.Ready
 	stepping  *Produce
 	tokens    tokenTable
@@ -62,8 +64,10 @@ func newShard(index int, c clock.Clock, events event.Sink) *Shard {
 // run is the shard's goroutine.
 func (s *Shard) run() {
 	defer close(s.ended)
-	timer := s.clock.NewTimer(tickEvery)
-	defer timer.Stop()
+	s.timer = s.clock.NewTimer(tickEvery)
+	defer s.timer.Stop()
+	s.readClock()
+	s.tickAt = s.now.Mono.Add(tickEvery)
 	var turn []message
 	for {
 		items, open := s.in.Take(turn)
@@ -74,11 +78,12 @@ func (s *Shard) run() {
 		if len(items) == 0 {
 			select {
 			case <-s.in.Wake():
-			case <-timer.C():
+			case <-s.timer.C():
 				s.readClock()
+				s.tickAt = s.now.Mono.Add(tickEvery)
+				s.timer.Reset(tickEvery)
 				s.tick()
 				s.endTurn()
-				timer.Reset(tickEvery)
 			}
 			continue
 		}
@@ -149,6 +154,14 @@ func (s *Shard) endTurn() {
 			clear(list)
 			s.orders[d] = list[:0]
 		}
+	}
+}
+
+// wantTick makes the next tick come at the time at, if that is earlier.
+func (s *Shard) wantTick(at clock.Mono) {
+	if at < s.tickAt {
+		s.tickAt = at
+		s.timer.Reset(max(at.Sub(s.now.Mono), 0))
 	}
 }
 
