@@ -61,11 +61,21 @@ func (l *loop) fetch(req *kmsg.FetchRequest, reply func(kmsg.Response)) {
 
 // fetchReady reports whether a fetch has something to be told.
 func (l *loop) fetchReady(req *kmsg.FetchRequest, p *kmsg.FetchRequestTopicPartition) bool {
+	if l.ahead(p.FetchOffset) {
+		return false
+	}
 	if pos, _, _ := l.feed.check(p.FetchOffset, p.LastFetchedEpoch); pos != positionValid {
 		return true
 	}
 	bytesMin := max(int(req.MinBytes), 1)
 	return l.feed.size(p.FetchOffset, bytesMin) >= bytesMin
+}
+
+// ahead reports an observer that holds records which are published here, and
+// which this loop has not handled yet: in one process the image is set before
+// the loop hears of the commit. Such an observer waits; it has not parted.
+func (l *loop) ahead(offset int64) bool {
+	return offset > l.feed.next && offset <= l.cfg.Holder.Load().Offset()+1
 }
 
 // fetchAnswer is the answer as of now.
@@ -78,12 +88,13 @@ func (l *loop) fetchAnswer(req *kmsg.FetchRequest, p *kmsg.FetchRequestTopicPart
 	rp.HighWatermark, rp.LastStableOffset, rp.LogStartOffset = l.feed.next, l.feed.next, l.feed.start
 	leader, epoch := l.leader()
 	rp.CurrentLeader.LeaderID, rp.CurrentLeader.LeaderEpoch = leader, epoch
-	switch pos, divergingEpoch, end := l.feed.check(p.FetchOffset, p.LastFetchedEpoch); pos {
-	case positionValid:
+	switch pos, divergingEpoch, end := l.feed.check(p.FetchOffset, p.LastFetchedEpoch); {
+	case l.ahead(p.FetchOffset): // nothing to tell yet
+	case pos == positionValid:
 		rp.RecordBatches = l.feed.read(p.FetchOffset, fetchLimit(req, p))
-	case positionDiverges:
+	case pos == positionDiverges:
 		rp.DivergingEpoch.Epoch, rp.DivergingEpoch.EndOffset = divergingEpoch, end
-	case positionTooOld:
+	case pos == positionTooOld:
 		if id, ok := l.cfg.Store.Snapshots.Latest(); ok {
 			rp.SnapshotID.EndOffset, rp.SnapshotID.Epoch = id.EndOffset, id.Epoch
 		} else {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/metaimage"
+	"github.com/moldau/moldau/broker/metaimage/published"
 	"github.com/moldau/moldau/broker/metarecord"
 	"github.com/moldau/moldau/broker/raftmeta"
 )
@@ -98,6 +99,27 @@ func TestFetchDiverging(t *testing.T) {
 	p = n.fetch(img.Offset()+1, img.Epoch()+3, time.Hour)
 	if p.DivergingEpoch.EndOffset != img.Offset()+1 || p.DivergingEpoch.Epoch != img.Epoch() {
 		t.Fatalf("%+v", p.DivergingEpoch)
+	}
+}
+
+// An observer of this process that reads the published image before the loop
+// has handled the commit is not told that the logs part.
+func TestFetchAheadOfTheLoop(t *testing.T) {
+	holder := published.New(metaimage.New("c"))
+	l := &loop{Quorum: &Quorum{cfg: Config{Holder: holder}}}
+	l.feed.restore(raftmeta.SnapshotID{EndOffset: 5, Epoch: 2})
+	topic := metarecord.NewTopic()
+	topic.Name, topic.TopicID = "t", kafka.UUID{9}
+	img, _, err := metaimage.New("c").Apply([]metarecord.Record{topic}, 5, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.ahead(6) {
+		t.Fatal("ahead of records that nobody published")
+	}
+	holder.Publish(img)
+	if !l.ahead(6) || l.ahead(5) || l.ahead(7) {
+		t.Fatalf("ahead of the end at 5: 6 %v, 5 %v, 7 %v", l.ahead(6), l.ahead(5), l.ahead(7))
 	}
 }
 

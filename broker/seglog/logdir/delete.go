@@ -60,11 +60,13 @@ const folderNameMax = 255
 
 // deleteName is the name of a folder that waits for its removal.
 func (d *Dir) deleteName(p *Partition) string {
-	// Unique as long as one partition is not deleted twice in a millisecond.
+	// The same partition may be deleted more than once, in one incarnation, which
+	// the counter tells apart, or in several, which the clock does.
 	id := p.id.Topic
-	now := d.cfg.Clock.Wall()
+	now, nth := d.cfg.Clock.Wall(), d.counters.deletions.Add(1)
 	for i := range 8 {
 		id[i] ^= byte(now >> (8 * i))
+		id[8+i] ^= byte(nth >> (8 * i))
 	}
 	end := fmt.Sprintf("-%d.%s%s", p.id.Partition, hex.EncodeToString(id[:]), deleteSuffix)
 	topic := p.topic

@@ -12,6 +12,7 @@ type counters struct {
 	directSyncs, commits          atomic.Uint64
 	journalBytes, backgroundSyncs atomic.Uint64
 	marksWritten, segmentsDeleted atomic.Uint64
+	deletions                     atomic.Uint64 // of partitions
 }
 
 // Stats is a snapshot of the directory's counters.
