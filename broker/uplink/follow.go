@@ -83,8 +83,10 @@ func (u *Uplink) fetchOnce(l **link) error {
 // take brings the answer's records, or the snapshot that it names, into the
 // published image.
 func (u *Uplink) take(l **link, resp *kmsg.FetchResponse, p *kmsg.FetchResponseTopicPartition) error {
+	// An active controller names itself too, by an address that need not lead
+	// to it from here: where it was reached is the better one.
 	for _, b := range resp.Brokers {
-		if b.NodeID == p.CurrentLeader.LeaderID {
+		if p.ErrorCode != 0 && b.NodeID == p.CurrentLeader.LeaderID {
 			u.target.hint(b.Host, b.Port)
 		}
 	}

@@ -3,6 +3,7 @@ package uplink
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -240,6 +241,47 @@ func TestProducerIDs(t *testing.T) {
 	u.Close()
 	if _, err := u.NextProducerID(nil); !errors.Is(err, ErrClosed) && err != nil {
 		t.Fatal(err)
+	}
+}
+
+// retries keeps the reasons of what was tried again.
+type retries struct {
+	mu      sync.Mutex
+	reasons []string
+}
+
+func (r *retries) Emit(e event.Event) {
+	if e, ok := e.(Retrying); ok {
+		r.mu.Lock()
+		r.reasons = append(r.reasons, e.Reason)
+		r.mu.Unlock()
+	}
+}
+
+// TestReachedIsBetterThanNamed: the active controller is asked where it was
+// reached, whatever address it names itself by. Under steady change of the
+// metadata no new connection would get through otherwise.
+func TestReachedIsBetterThanNamed(t *testing.T) {
+	c := newCluster(t, func(cfg *quorum.Config) {
+		cfg.Endpoints = []quorum.Endpoint{{Name: "CONTROLLER", Host: "nowhere", Port: 1}}
+	})
+	seen := &retries{}
+	u := c.broker(2, func(cfg *Config) { cfg.Controllers, cfg.Events = []string{controllerAddr}, seen })
+	c.ready(u)
+	for i := range 5 {
+		name := fmt.Sprint("t", i)
+		create(c, u, name)
+		c.await(u, func(img *metaimage.Image) bool { return img.TopicByName(name) != nil })
+	}
+	if _, err := u.NextProducerID(nil); err != nil {
+		t.Fatal(err)
+	}
+	seen.mu.Lock()
+	defer seen.mu.Unlock()
+	for _, reason := range seen.reasons {
+		if strings.Contains(reason, "nowhere") {
+			t.Errorf("tried again: %s", reason)
+		}
 	}
 }
 
