@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"runtime"
+	"runtime/debug"
 	"strings"
 
 	"github.com/moldau/moldau/broker"
@@ -16,10 +18,17 @@ import (
 	"github.com/moldau/moldau/net/tcp"
 )
 
+// gcPercent keeps the heap close to what lives in it: most of that is the
+// request memory, which is bounded and reused, so collections are rare anyway.
+const gcPercent = 50
+
 // runNode builds the node on the real clock, network and disks and runs it
 // until ctx ends. ready is called once, when it serves. HTTP opens before the
 // node starts, so that its probes tell how far it is.
 func runNode(ctx context.Context, cfg *config.Broker, logger *slog.Logger, ready func(addresses)) (err error) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	network := tcp.New()
 	events := observe.NewCounter(eventLog{logger})
 	node, err := broker.New(broker.Config{
