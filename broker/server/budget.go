@@ -1,7 +1,10 @@
 package server
 
 import (
+	"cmp"
 	"math/bits"
+	"slices"
+	"sort"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,8 +37,8 @@ const (
 	// stalledAfter: a frame of which nothing arrived for so long may be evicted
 	// while others wait for memory.
 	stalledAfter = time.Second
-	// starvedAfter: when waiters got nothing for so long, the largest frame that
-	// itself waits for memory is evicted.
+	// starvedAfter: when waiters got nothing for so long, half of the budget is
+	// taken from frames that are not whole.
 	starvedAfter = 2 * time.Second
 )
 
@@ -48,7 +51,7 @@ type Budget struct {
 
 	mu         sync.Mutex
 	used       int64
-	waiters    [2][]*budgetWaiter // small frames, large frames; first come, first served
+	waiters    [2][]*budgetWaiter // small frames, large frames; each by declared size, then first come, first served
 	incomplete map[*arrival]struct{}
 	lastGrant  clock.Mono
 	evicted    uint64
@@ -63,6 +66,7 @@ type arrival struct {
 	declared int64
 	held     int64        // bytes charged so far; guarded by Budget.mu
 	waiting  bool         // for memory; guarded by Budget.mu
+	began    clock.Mono   // when its first bytes came; guarded by Budget.mu
 	progress atomic.Int64 // clock.Mono of the last bytes
 }
 
@@ -95,6 +99,7 @@ func (b *Budget) Evicted() uint64 {
 func (b *Budget) begin(a *arrival) {
 	a.progress.Store(int64(b.clock.Mono()))
 	b.mu.Lock()
+	a.began = b.clock.Mono()
 	b.incomplete[a] = struct{}{}
 	b.mu.Unlock()
 }
@@ -167,7 +172,9 @@ func (b *Budget) charge(a *arrival, n int64) bool {
 		b.lastGrant = b.clock.Mono()
 	}
 	a.waiting = true
-	b.waiters[queue] = append(b.waiters[queue], w)
+	// Smaller frames come first: what a client declares is what it competes with.
+	at := sort.Search(len(b.waiters[queue]), func(i int) bool { return b.waiters[queue][i].arr.declared > a.declared })
+	b.waiters[queue] = slices.Insert(b.waiters[queue], at, w)
 	b.mu.Unlock()
 	return <-w.ready
 }
@@ -227,8 +234,12 @@ func (b *Budget) abandon(a *arrival) {
 	}
 }
 
-// sweep evicts stalled frames while others wait for memory. The janitor calls
-// it every janitorEvery.
+// sweep evicts frames while others wait for memory; the janitor calls it
+// every janitorEvery. First go frames that stalled. Then frames that are not
+// whole after stalledAfter, the largest first and of these the oldest, until
+// those who declared less get what they wait for: so neither giants that wait
+// for each other nor a crowd that trickles keeps smaller requests out. When
+// nobody got anything for starvedAfter, half of the budget is freed so.
 func (b *Budget) sweep() {
 	b.mu.Lock()
 	if len(b.waiters[0])+len(b.waiters[1]) == 0 {
@@ -236,24 +247,59 @@ func (b *Budget) sweep() {
 		return
 	}
 	now := b.clock.Mono()
-	var victims []*arrival
-	var largest *arrival
-	for a := range b.incomplete { //det:ok every stalled frame goes; ties of the largest do not matter
+	var victims, late []*arrival
+	for a := range b.incomplete { //det:ok sorted below
 		switch {
 		case !a.waiting && now.Sub(clock.Mono(a.progress.Load())) >= stalledAfter:
 			victims = append(victims, a)
-		case a.waiting && (largest == nil || a.held > largest.held):
-			largest = a
+		case now.Sub(a.began) >= stalledAfter:
+			late = append(late, a)
 		}
 	}
-	if len(victims) == 0 && largest != nil && now.Sub(b.lastGrant) >= starvedAfter {
-		victims = append(victims, largest)
+	if len(victims) == 0 {
+		victims = b.preempt(now, late)
 	}
 	b.evicted += uint64(len(victims))
 	b.mu.Unlock()
 	for _, a := range victims {
 		a.conn.evict(errEvicted)
 	}
+}
+
+// preempt chooses among the late frames those that make room.
+func (b *Budget) preempt(now clock.Mono, late []*arrival) (victims []*arrival) {
+	slices.SortFunc(late, func(a, c *arrival) int {
+		return cmp.Or(cmp.Compare(c.declared, a.declared), cmp.Compare(a.began, c.began))
+	})
+	starved := now.Sub(b.lastGrant) >= starvedAfter
+	freed := int64(0)
+	for _, a := range late {
+		want := b.wantedBelow(a.declared)
+		if starved {
+			want = max(want, b.max/2)
+		}
+		if freed >= want {
+			break
+		}
+		if a.held > 0 {
+			freed += a.held
+			victims = append(victims, a)
+		}
+	}
+	return victims
+}
+
+// wantedBelow is what waiters with smaller frames than declared wait for, in bytes.
+func (b *Budget) wantedBelow(declared int64) (n int64) {
+	for _, queue := range b.waiters {
+		for _, w := range queue {
+			if w.arr.declared >= declared {
+				break
+			}
+			n += w.n
+		}
+	}
+	return n
 }
 
 // classBytes is the size of a class: from one power of two to the next in

@@ -330,8 +330,11 @@ func (c *Conn) readFrame() (*buffer.Frame, error) {
 		return nil, errFrame{fmt.Sprintf("frame length %d is not within 0 and socket.request.max.bytes=%d", declared, c.srv.cfg.MaxFrameBytes)}
 	}
 	c.inFrom += 4
-	c.srv.stats.bytesIn.Add(uint64(declared) + 4)
-	return c.readBody(int(declared))
+	frame, err := c.readBody(int(declared))
+	if err == nil {
+		c.srv.stats.bytesIn.Add(uint64(declared) + 4)
+	}
+	return frame, err
 }
 
 // idleRenewals of the idle timeout are made within it, not one for each read.

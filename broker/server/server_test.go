@@ -290,3 +290,62 @@ func TestPoolYieldsToUse(t *testing.T) {
 	}
 	b.TakeBack(second)
 }
+
+// Giants that wait for each other, and a crowd that trickles, make room for a
+// smaller request.
+func TestBudgetMakesRoomForSmallerFrames(t *testing.T) {
+	for name, declared := range map[string]int64{"giants": 90 << 20, "tricklers": 2 << 20} {
+		t.Run(name, func(t *testing.T) {
+			clk := manual.New()
+			b := NewBudget(clk, 16<<20)
+			var attackers []*Conn
+			for range 8 {
+				c := &Conn{srv: &Server{budget: b}, tc: closeOnly{make(chan struct{})}, closed: make(chan struct{})}
+				c.drained.L = &c.mu
+				c.arr.conn, c.arr.declared = c, declared
+				b.begin(&c.arr)
+				attackers = append(attackers, c)
+				if b.buffer(&c.arr, 1<<20) == nil {
+					t.Fatal("no memory")
+				}
+				if declared <= smallFrameBytesMax && b.buffer(&c.arr, 1<<20) == nil {
+					t.Fatal("no memory")
+				}
+			}
+			for _, c := range attackers[:4] {
+				if declared > smallFrameBytesMax && b.buffer(&c.arr, 1<<20) == nil {
+					t.Fatal("no memory")
+				}
+			}
+			done := make(chan []byte)
+			good := &arrival{conn: &Conn{}, declared: 1 << 20}
+			if declared > smallFrameBytesMax {
+				good.declared = 3 << 20
+			}
+			go func() { done <- b.buffer(good, 1<<20) }()
+			for waits := false; !waits; {
+				b.mu.Lock()
+				waits = len(b.waiters[0])+len(b.waiters[1]) == 1
+				b.mu.Unlock()
+			}
+			clk.Advance(stalledAfter)
+			for _, c := range attackers { // one byte more, so that nobody stalls
+				c.arr.progress.Store(int64(clk.Mono()))
+			}
+			b.sweep()
+			evicted := 0
+			for _, c := range attackers {
+				if c.gone.Load() {
+					evicted++
+					b.TakeBack(make([]byte, 1<<20))
+				}
+			}
+			if evicted != 1 {
+				t.Fatalf("%d attackers were evicted for one request", evicted)
+			}
+			if buf := <-done; len(buf) != 1<<20 {
+				t.Fatalf("the smaller request got %d bytes", len(buf))
+			}
+		})
+	}
+}
