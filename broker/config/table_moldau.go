@@ -24,7 +24,7 @@ func moldauEntries() []Entry {
 			Doc: "Silence of the metadata leader after which one controller of several stands for election."},
 		{Name: "moldau.raft.lease.ms", Type: Int, Scope: ScopeBroker, Default: value("100"), Valid: between{5, 60_000}, Importance: Low, Support: Ignored,
 			Doc: "Time without a majority after which the metadata leader steps down; at most moldau.raft.heartbeat.ms."},
-		{Name: "moldau.request.memory.bytes", Type: Long, Scope: ScopeBroker, Default: value("134217728"), Valid: atLeast{4 << 20}, Importance: Medium,
+		{Name: "moldau.request.memory.bytes", Type: Long, Scope: ScopeBroker, Default: value("117440512"), Valid: atLeast{4 << 20}, Importance: Medium,
 			Doc: "Memory of all requests that are arriving or being worked on; at least socket.request.max.bytes is used."},
 		{Name: "moldau.shards", Type: Int, Scope: ScopeBroker, Default: value("0"), Valid: between{0, 1024}, Importance: Low,
 			Doc: "Loops that own the partitions; 0 is one for each processor."},

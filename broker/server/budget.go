@@ -37,8 +37,8 @@ const (
 	// stalledAfter: a frame of which nothing arrived for so long may be evicted
 	// while others wait for memory.
 	stalledAfter = time.Second
-	// starvedAfter: when waiters got nothing for so long, half of the budget is
-	// taken from frames that are not whole.
+	// starvedAfter: a frame that is not whole after so long, and waits for
+	// memory, may wait for one like itself.
 	starvedAfter = 2 * time.Second
 )
 
@@ -53,7 +53,6 @@ type Budget struct {
 	used       int64
 	waiters    [2][]*budgetWaiter // small frames, large frames; each by declared size, then first come, first served
 	incomplete map[*arrival]struct{}
-	lastGrant  clock.Mono
 	evicted    uint64
 
 	pool       [classCount][][]byte
@@ -168,9 +167,6 @@ func (b *Budget) charge(a *arrival, n int64) bool {
 		return true
 	}
 	w := &budgetWaiter{arr: a, n: n, ready: make(chan bool, 1)}
-	if len(b.waiters[0])+len(b.waiters[1]) == 0 {
-		b.lastGrant = b.clock.Mono()
-	}
 	a.waiting = true
 	// Smaller frames come first: what a client declares is what it competes with.
 	at := sort.Search(len(b.waiters[queue]), func(i int) bool { return b.waiters[queue][i].arr.declared > a.declared })
@@ -210,8 +206,7 @@ func (b *Budget) grant() {
 			b.used += w.n
 			w.arr.held += w.n
 			w.arr.waiting = false
-			b.lastGrant = b.clock.Mono()
-			w.arr.progress.Store(int64(b.lastGrant))
+			w.arr.progress.Store(int64(b.clock.Mono()))
 			b.waiters[q][0] = nil
 			b.waiters[q] = b.waiters[q][1:]
 			w.ready <- true
@@ -238,8 +233,8 @@ func (b *Budget) abandon(a *arrival) {
 // every janitorEvery. First go frames that stalled. Then frames that are not
 // whole after stalledAfter, the largest first and of these the oldest, until
 // those who declared less get what they wait for: so neither giants that wait
-// for each other nor a crowd that trickles keeps smaller requests out. When
-// nobody got anything for starvedAfter, half of the budget is freed so.
+// for each other nor a crowd that trickles keeps smaller requests out. Frames
+// of one size that wait for each other are thinned out by half of the budget.
 func (b *Budget) sweep() {
 	b.mu.Lock()
 	if len(b.waiters[0])+len(b.waiters[1]) == 0 {
@@ -271,7 +266,7 @@ func (b *Budget) preempt(now clock.Mono, late []*arrival) (victims []*arrival) {
 	slices.SortFunc(late, func(a, c *arrival) int {
 		return cmp.Or(cmp.Compare(c.declared, a.declared), cmp.Compare(a.began, c.began))
 	})
-	starved := now.Sub(b.lastGrant) >= starvedAfter
+	starved := b.deadlocked(now, late)
 	freed := int64(0)
 	for _, a := range late {
 		want := b.wantedBelow(a.declared)
@@ -287,6 +282,18 @@ func (b *Budget) preempt(now clock.Mono, late []*arrival) (victims []*arrival) {
 		}
 	}
 	return victims
+}
+
+// deadlocked reports that frames which are not whole hold half of the budget or
+// more, while one of them has waited for the rest too long: they wait for each
+// other. Memory held by requests that are being carried out is no such case.
+func (b *Budget) deadlocked(now clock.Mono, late []*arrival) bool {
+	held, waited := int64(0), false
+	for _, a := range late {
+		held += a.held
+		waited = waited || a.waiting && now.Sub(a.began) >= starvedAfter
+	}
+	return waited && held >= b.max/2
 }
 
 // wantedBelow is what waiters with smaller frames than declared wait for, in bytes.
