@@ -112,6 +112,7 @@ func TestKafkaFiles(t *testing.T) {
 func TestDumpLogSegments(t *testing.T) {
 	libs := os.Getenv("KAFKA_LIBS")
 	if libs == "" {
+		// By hand only: Kafka's reader of a real node's checkpoint runs in tests/attack.
 		t.Skip("KAFKA_LIBS is not set")
 	}
 	m := sample(t)

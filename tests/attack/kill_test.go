@@ -134,7 +134,7 @@ type readSoFar struct {
 func (k *killer) start() {
 	k.t.Helper()
 	k.node = node.Start(k.t, node.Options{Data: k.data, Flags: []string{
-		"--advertise", k.px.addr(), "--set", "log.segment.bytes=1048576", "--set", "moldau.metadata.snapshot.bytes=65536",
+		"--advertise", k.px.addr(), "--set", "log.segment.bytes=1048576", "--set", "metadata.log.max.record.bytes.between.snapshots=65536",
 		"--set", "offsets.topic.num.partitions=2",
 	}})
 	k.px.to(k.node.Kafka)
