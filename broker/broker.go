@@ -18,6 +18,7 @@ import (
 	"github.com/moldau/moldau/broker/uplink"
 	"github.com/moldau/moldau/clock"
 	"github.com/moldau/moldau/disk/vfs"
+	"github.com/moldau/moldau/internal/life"
 	"github.com/moldau/moldau/net/memnet"
 	"github.com/moldau/moldau/net/transport"
 )
@@ -57,10 +58,12 @@ type Broker struct {
 
 	applied broadcast // wakes who waits for the manager to follow
 
-	ready  chan struct{}
-	failed chan error
-	stop   chan struct{}
-	wg     sync.WaitGroup
+	ready    chan struct{}
+	failed   chan error
+	stop     chan struct{}
+	stopOnce sync.Once
+	life     *life.Life
+	wg       sync.WaitGroup
 }
 
 type boundListener struct {
@@ -82,16 +85,37 @@ func New(cfg Config) (*Broker, error) {
 	case !cfg.Settings.IsBroker || !cfg.Settings.IsController:
 		return nil, errors.New("process.roles: a node alone is broker and controller; other roles are not served yet")
 	}
-	return &Broker{
-		cfg: cfg, internal: memnet.New(cfg.Clock),
+	b := &Broker{
+		cfg: cfg, internal: memnet.New(cfg.Clock), life: life.New(),
 		ready: make(chan struct{}), failed: make(chan error, 1), stop: make(chan struct{}),
-	}, nil
+	}
+	b.life.OnEnd(b.endStop)
+	return b, nil
 }
+
+// ErrAbandoned: the node was abandoned.
+var ErrAbandoned = errors.New("the node was abandoned")
+
+// Abandon lets go of a node whose process counts as gone: its clock, network
+// and disk end every goroutine that calls them (a simulated crash). What waits
+// within the node for others ends too; nothing is stopped, saved or answered.
+// It does not wait, and calls nothing of the node's surroundings. Run, if it
+// returns at all, returns ErrAbandoned.
+func (b *Broker) Abandon() { b.life.End() }
+
+// endStop closes stop, once.
+func (b *Broker) endStop() { b.stopOnce.Do(func() { close(b.stop) }) }
 
 // Run starts the node and serves until ctx ends, then stops it cleanly. The
 // error says why it could not start, could not go on, or did not stop cleanly.
 func (b *Broker) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer b.life.OnEnd(cancel)()
+	defer cancel()
 	if err := b.start(ctx); err != nil {
+		if b.abandoned() {
+			return ErrAbandoned
+		}
 		if ctx.Err() != nil { // asked to stop before it served: no failure
 			err = nil
 		}
@@ -99,6 +123,8 @@ func (b *Broker) Run(ctx context.Context) error {
 	}
 	close(b.ready)
 	select {
+	case <-b.life.Over():
+		return ErrAbandoned
 	case <-ctx.Done():
 		return b.close(true)
 	case err := <-b.failed:
@@ -129,6 +155,15 @@ func (b *Broker) ControllerAddr() string { return b.controllerListens[0].ln.Addr
 
 // Identity is who the node is, once Ready is closed.
 func (b *Broker) Identity() identity.Identity { return b.identity }
+
+func (b *Broker) abandoned() bool {
+	select {
+	case <-b.life.Over():
+		return true
+	default:
+		return false
+	}
+}
 
 // fail ends Run with err; the first one counts. It never waits.
 func (b *Broker) fail(err error) {

@@ -26,7 +26,7 @@ func (b *Broker) close(clean bool) error {
 	if b.server != nil {
 		keep("stop accepting", b.server.StopAccepting())
 	}
-	close(b.stop)
+	b.endStop()
 	b.wg.Wait()
 	if b.manager != nil {
 		b.manager.Close()

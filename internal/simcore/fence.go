@@ -21,11 +21,16 @@ const (
 	// PowerLoss: the machine is gone: files keep what was synced and any part
 	// of the rest, peers hear nothing more.
 	PowerLoss
+	// Exit: the process ended by itself, which leaves what a kill leaves.
+	Exit
 )
 
 func (e Ending) String() string {
-	if e == PowerLoss {
+	switch e {
+	case PowerLoss:
 		return "power loss"
+	case Exit:
+		return "exit"
 	}
 	return "kill"
 }

@@ -1,0 +1,355 @@
+package scenario
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/moldau/moldau/clock/simclock"
+	"github.com/moldau/moldau/internal/simcore"
+	"github.com/moldau/moldau/linearizability/history"
+	"github.com/moldau/moldau/sim/fault"
+	"github.com/moldau/moldau/sim/workload"
+	"github.com/moldau/moldau/sim/world"
+)
+
+// Limits of the phases of a run, in virtual time.
+const (
+	startMax     = 30 * time.Second // until all nodes serve, faults aside
+	createMax    = 30 * time.Second // until the topics are made
+	progressMax  = 30 * time.Second // until each client got on after the heal
+	returnMax    = 60 * time.Second // until the clients have ended
+	quietFor     = time.Second      // before the final reads
+	finalMax     = 60 * time.Second // for the final reads
+	stopMax      = 30 * time.Second // for a clean stop
+	settleFor    = time.Second      // before leftovers are counted
+	adminName    = "admin"
+	clockSkewMax = time.Hour // no fault moves a wall clock further
+)
+
+// Options are what a run is made from.
+type Options struct {
+	Seed     uint64
+	Scenario Scenario
+	Duration time.Duration
+	// EventsMax and ReadsMax bound events and clock readings; zero is no bound.
+	EventsMax, ReadsMax int64
+	// Abort ends the process, or the test, when a bound is passed.
+	Abort func(reason string)
+	// Out takes history and trace.
+	Out io.Writer
+	// Faults changes the swarm: names to add, and with a leading '-' to leave
+	// out; "none" leaves out all that were drawn.
+	Faults   []string
+	Timebase simcore.Timebase
+}
+
+// Done is what a run that came to its end says about itself.
+type Done struct {
+	VirtualNs int64            `json:"virtual"`
+	Events    int64            `json:"events"`
+	Faults    int64            `json:"faults"`
+	Ops       int64            `json:"ops"`
+	Acked     int64            `json:"acked"`
+	Marks     map[string]int64 `json:"marks"`
+	Reads     int64            `json:"reads"`
+}
+
+// ErrBroken is in every error of Run: the run says nothing about the broker.
+var ErrBroken = errors.New("broken run")
+
+func broken(format string, args ...any) error {
+	return fmt.Errorf("%w: %w", ErrBroken, fmt.Errorf(format, args...))
+}
+
+// run is a run under way.
+type run struct {
+	o        Options
+	plan     Plan
+	meter    *world.Meter
+	streams  simcore.Streams
+	recorder *workload.Recorder
+	world    *world.World
+	topics   []*workload.Topic
+
+	actors []workload.Actor
+	hosts  []string
+	calm   chan struct{}
+	stop   chan struct{}
+	wg     sync.WaitGroup
+
+	goroutines int // before anything was started
+}
+
+// Run carries out one run. An error wraps ErrBroken.
+func Run(o Options) (Done, error) {
+	r := &run{o: o, streams: simcore.NewStreams(o.Seed), calm: make(chan struct{}), stop: make(chan struct{}), goroutines: runtime.NumGoroutine()}
+	if err := r.build(); err != nil {
+		return Done{}, err
+	}
+	err := r.carryOut()
+	if closeErr := r.recorder.Close(); err == nil && closeErr != nil {
+		err = broken("%w", closeErr)
+	}
+	if err == nil {
+		err = r.judge()
+	}
+	return r.done(), err
+}
+
+// build makes the machines that the plan names.
+func (r *run) build() (err error) {
+	d := &Draw{Rand: r.streams.Stream("plan"), Streams: r.streams.Sub("plan"), Duration: r.o.Duration}
+	r.plan = r.o.Scenario.Plan(d)
+	if r.plan.Faults, err = changed(r.plan.Faults, r.o.Faults); err != nil {
+		return broken("%w", err)
+	}
+	r.meter = &world.Meter{Base: r.o.Timebase, ReadsMax: r.o.ReadsMax, EventsMax: r.o.EventsMax, Over: r.over}
+	r.recorder, err = workload.NewRecorder(r.o.Out, r.o.Timebase, history.Header{
+		Seed: r.o.Seed, Scenario: r.o.Scenario.Name, EpochMs: r.o.Timebase.Now().UnixMilli(), SkewMaxMs: clockSkewMax.Milliseconds(),
+	})
+	if err != nil {
+		return broken("%w", err)
+	}
+	r.world = world.New(world.Config{
+		Timebase: r.meter, Streams: r.streams.Sub("world"), Trace: r.trace, Event: r.recorder.Event,
+		CopiesLostMax: r.plan.CopiesLostMax, Damaged: r.damaged,
+	})
+	r.world.Fabric.SetNormal(r.plan.Net)
+	for _, n := range r.plan.Nodes {
+		r.world.AddNode(n)
+	}
+	return nil
+}
+
+// over ends a run that passed a bound.
+func (r *run) over(what string, count int64) {
+	r.o.Abort(fmt.Sprintf("more than %d %s after %v of virtual time", count-1, what, time.Duration(r.recorder.Now())))
+}
+
+func (r *run) trace(lane, what string) {
+	r.meter.Event()
+	r.recorder.Trace(lane, what)
+}
+
+// damaged tells the checkers that more was destroyed than the promise survives.
+func (r *run) damaged(node, _ string) {
+	for _, n := range r.plan.Nodes {
+		if fmt.Sprintf("n%d", n.ID) == node {
+			r.recorder.Event(history.Event{Kind: history.EventDamage, Node: n.ID})
+		}
+	}
+}
+
+// env is what an actor on a host of its own runs on.
+func (r *run) env(name string) *workload.Env {
+	var bootstrap []string
+	for _, n := range r.world.Nodes() {
+		bootstrap = append(bootstrap, n.Address())
+	}
+	return &workload.Env{
+		Network: r.world.Fabric.Join(name, nil), Clock: simclock.New(r.meter, nil).Boot(nil),
+		Rand: r.streams.Stream("client/" + name), Recorder: r.recorder, Bootstrap: bootstrap, Name: name,
+		Calm: r.calm, Stop: r.stop,
+	}
+}
+
+// carryOut goes through the phases.
+func (r *run) carryOut() error {
+	for _, phase := range []func() error{r.start, r.create, r.work, r.heal, r.progress, r.quiet, r.finish} {
+		if err := phase(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// start brings all nodes up.
+func (r *run) start() error {
+	r.trace("run", "faults: "+fmt.Sprint(r.plan.Faults.Names()))
+	for _, n := range r.world.Nodes() {
+		if err := n.Start(); err != nil {
+			return broken("%w", err)
+		}
+	}
+	for _, n := range r.world.Nodes() {
+		if !r.world.Await(n.Ready(), startMax) {
+			return broken("%s does not serve after %v", n.Host, startMax)
+		}
+	}
+	return nil
+}
+
+// create makes the topics.
+func (r *run) create() (err error) {
+	if r.topics, err = workload.CreateTopics(r.env(adminName), r.plan.Topics, createMax); err != nil {
+		return broken("create topics: %w", err)
+	}
+	return nil
+}
+
+// work lets clients and faults go on for the run's duration.
+func (r *run) work() error {
+	if r.plan.Clients != nil {
+		r.actors = r.plan.Clients(r.topics)
+	}
+	for i := range r.actors {
+		r.hosts = append(r.hosts, fmt.Sprintf("c%d", i+1))
+	}
+	for i, actor := range r.actors {
+		env := r.env(r.hosts[i])
+		r.wg.Add(1)
+		go func() {
+			defer r.wg.Done()
+			actor.Run(env)
+		}()
+	}
+	stop := make(chan struct{})
+	alarm := r.o.Timebase.AfterFunc(r.o.Duration, func() { close(stop) })
+	defer alarm.Stop()
+	var faults sync.WaitGroup
+	faults.Add(1)
+	go func() {
+		defer faults.Done()
+		fault.Inject(r.world, r.plan.Faults, r.hosts, stop)
+	}()
+	if r.plan.Script != nil {
+		r.plan.Script(&Stage{World: r.world, Topics: r.topics, Clients: r.hosts, Rand: r.streams.Stream("script"), Stop: stop})
+	}
+	<-stop
+	faults.Wait()
+	return nil
+}
+
+// heal makes everything whole, and says so.
+func (r *run) heal() error {
+	fault.Heal(r.world)
+	r.world.Fabric.SetNormal(r.plan.Net)
+	for _, n := range r.world.Nodes() {
+		if n.Running() {
+			continue
+		}
+		if err := n.Start(); err != nil {
+			return broken("%w", err)
+		}
+	}
+	for _, n := range r.world.Nodes() {
+		if !r.world.Await(n.Ready(), startMax) {
+			r.trace("run", fmt.Sprintf("%s does not serve %v after all was healed", n.Host, startMax))
+		}
+	}
+	close(r.calm)
+	r.trace("run", "healed")
+	return nil
+}
+
+// progress waits until each client got on.
+func (r *run) progress() error {
+	healed := r.recorder.Now()
+	r.recorder.Event(history.Event{Kind: history.EventHealed, At: healed, Node: history.Unknown, Clients: r.hosts, DeadlineNs: int64(progressMax)})
+	for r.recorder.Now()-healed <= int64(progressMax) {
+		all := true
+		for _, host := range r.hosts {
+			all = all && r.recorder.Progressed(host, healed)
+		}
+		if all {
+			return nil
+		}
+		r.world.Sleep(progressEvery, nil)
+	}
+	return nil // the checkers say who did not
+}
+
+// progressEvery is how often the runner looks whether all clients got on.
+const progressEvery = 100 * time.Millisecond
+
+// quiet ends the clients.
+func (r *run) quiet() error {
+	close(r.stop)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		r.wg.Wait()
+	}()
+	if !r.world.Await(ended, returnMax) {
+		return broken("clients do not end within %v", returnMax)
+	}
+	r.world.Sleep(quietFor, nil)
+	return nil
+}
+
+// finish reads everything, stops the nodes, and counts what is left.
+func (r *run) finish() error {
+	if err := workload.FinalReads(r.env(adminName), nil, finalMax); err != nil {
+		return broken("final reads: %w", err)
+	}
+	for _, n := range r.world.Nodes() {
+		if err := n.Stop(stopMax); err != nil {
+			return broken("clean stop: %w", err)
+		}
+	}
+	r.world.Sleep(settleFor, nil)
+	for _, n := range r.world.Nodes() {
+		r.recorder.Event(history.Event{Kind: history.EventCleanStop, Node: n.ID, Left: r.left()})
+	}
+	return nil
+}
+
+// left counts what should be gone when all is stopped.
+func (r *run) left() []history.Leftover {
+	return []history.Leftover{
+		{What: "goroutines", Count: int64(runtime.NumGoroutine()), Allowed: int64(r.goroutines)},
+		{What: "connections", Count: int64(r.world.Fabric.Open())},
+	}
+}
+
+// judge says what only the run itself can know.
+func (r *run) judge() error {
+	if failures := r.recorder.Failures(); len(failures) > 0 {
+		return broken("%d failures, the first: %s", r.recorder.Counts().Failures, failures[0])
+	}
+	for _, name := range r.plan.Demands {
+		if r.world.Marks.Fired(name) == 0 {
+			return broken("%s never hit anything", name)
+		}
+	}
+	return nil
+}
+
+func (r *run) done() Done {
+	counts := r.recorder.Counts()
+	d := Done{
+		VirtualNs: r.recorder.Now(), Events: r.meter.Events(), Faults: r.world.Struck(), Ops: counts.Ops, Acked: counts.OK,
+		Marks: map[string]int64{}, Reads: r.meter.Reads(),
+	}
+	for _, m := range r.world.Marks.All() {
+		d.Marks[m.Name] = m.Fired
+	}
+	return d
+}
+
+// changed applies the options to the swarm that was drawn.
+func changed(s fault.Swarm, options []string) (fault.Swarm, error) {
+	for _, o := range options {
+		switch {
+		case o == "none":
+			s = fault.Swarm{}
+		case o == "":
+		case o[0] == '-':
+			if _, err := fault.Find(o[1:]); err != nil {
+				return s, err
+			}
+			s = s.Without(o[1:])
+		default:
+			found, err := fault.Find(o)
+			if err != nil {
+				return s, err
+			}
+			s = s.With(found...)
+		}
+	}
+	return s, nil
+}
