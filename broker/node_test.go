@@ -73,6 +73,13 @@ func (l *testLog) Emit(e event.Event) {
 // startNode runs a node with the properties on fsys until stop.
 func startNode(t *testing.T, fsys vfs.FS, properties ...config.Property) *node {
 	t.Helper()
+	return startIncarnation(t, fsys, 7, properties...)
+}
+
+// startIncarnation starts a node that draws from a seed: one that starts for
+// the third time on its files must not draw what it drew the second time.
+func startIncarnation(t *testing.T, fsys vfs.FS, seed uint64, properties ...config.Property) *node {
+	t.Helper()
 	settings, _, err := config.Load(append([]config.Property{{Name: "log.dirs", Value: "data"}}, properties...))
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +87,7 @@ func startNode(t *testing.T, fsys vfs.FS, properties ...config.Property) *node {
 	clk := clock.Clock(sysclock.New())
 	n := &node{t: t, net: memnet.New(clk), fs: fsys, events: &testLog{t: t}, ended: make(chan error, 1)}
 	n.broker, err = broker.New(broker.Config{
-		Settings: settings, FS: fsys, Network: n.net, Clock: clk, Entropy: manual.NewEntropy(7), Events: n.events, Shards: 2,
+		Settings: settings, FS: fsys, Network: n.net, Clock: clk, Entropy: manual.NewEntropy(seed), Events: n.events, Shards: 2,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"github.com/moldau/moldau/broker/batch"
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/disk/memfs"
+	"github.com/moldau/moldau/disk/vfs"
 )
 
 // anyAge lets the records of tests be as old as they are.
@@ -178,6 +179,39 @@ func TestIdempotentProducerOverRestart(t *testing.T) {
 		t.Errorf("the log ends at %d, want 8", end)
 	}
 	n.stop()
+}
+
+// A producer with five batches under way sends all of them again when the node
+// was away before it answered: none is appended twice, none is out of order.
+func TestPipelinedBatchesComeAgainAfterARestart(t *testing.T) {
+	fsys := memfs.New()
+	n := startNode(t, fsys)
+	c := n.client()
+	c.createTopic("t", 1, anyAge)
+	const pipelined = 5
+	send := func(c *client, what string, sequence int32) {
+		t.Helper()
+		raw := encoded(t, batch.BuilderOptions{Producer: &batch.Producer{ID: 77, BaseSequence: sequence}}, oneRecord(1))
+		p := c.produce("t", 0, -1, raw)
+		if code := kafka.ErrorCode(p.ErrorCode); code != kafka.ErrNone || p.BaseOffset != int64(sequence) {
+			t.Errorf("%s, sequence %d: %s at %d", what, sequence, code, p.BaseOffset)
+		}
+	}
+	for i := range int32(pipelined) {
+		send(c, "first", i)
+	}
+	killed := fsys.Clone()
+	n.stop()
+	for what, left := range map[string]vfs.FS{"after a kill": killed, "after a stop": fsys} {
+		for life := range uint64(2) { // the second takes over what the first made of it
+			n := startIncarnation(t, left, 100+life)
+			c := n.client()
+			for i := range int32(pipelined) {
+				send(c, what, i)
+			}
+			n.stop()
+		}
+	}
 }
 
 // acks=0 has no answer: the next request's comes at once. An error closes the

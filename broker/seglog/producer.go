@@ -1,6 +1,9 @@
 package seglog
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // producerBatchesMax is how many batches of a producer are remembered for the
 // recognition of duplicates: the bound of max.in.flight.requests.per.connection
@@ -15,22 +18,14 @@ type producer struct {
 	timestamp        int64 // of the last append, ms
 	txnFirst         int64 // first offset of the open transaction, -1 for none
 	n                int   // batches remembered, oldest first
-	batches          [producerBatchesMax]producerBatch
+	batches          [producerBatchesMax]ProducerBatch
 }
 
-// producerBatch is a batch that may come again.
-type producerBatch struct {
-	lastSequence int32
-	delta        int32 // offsets, and sequence numbers, before the last
-	lastOffset   int64
-	timestamp    int64
-}
-
-func (b *producerBatch) firstSequence() int32 {
-	if b.lastSequence < b.delta {
-		return math.MaxInt32 - (b.delta - b.lastSequence) + 1
+func (b *ProducerBatch) firstSequence() int32 {
+	if b.LastSequence < b.OffsetDelta {
+		return math.MaxInt32 - (b.OffsetDelta - b.LastSequence) + 1
 	}
-	return b.lastSequence - b.delta
+	return b.LastSequence - b.OffsetDelta
 }
 
 func newProducer(id int64, epoch int16) *producer {
@@ -40,12 +35,15 @@ func newProducer(id int64, epoch int16) *producer {
 func producerOf(e *ProducerEntry) *producer {
 	p := newProducer(e.ProducerID, e.Epoch)
 	p.coordinatorEpoch, p.timestamp, p.txnFirst = e.CoordinatorEpoch, e.Timestamp, max(e.FirstTxnOffset, -1)
-	if e.LastOffset >= 0 {
-		p.batches[0] = producerBatch{
-			lastSequence: e.LastSequence, delta: e.OffsetDelta, lastOffset: e.LastOffset, timestamp: e.Timestamp,
-		}
-		p.n = 1
+	if e.LastOffset < 0 {
+		return p
 	}
+	earlier := e.Earlier[max(len(e.Earlier)-ProducerEarlierMax, 0):]
+	p.n = copy(p.batches[:], earlier)
+	p.batches[p.n] = ProducerBatch{
+		LastSequence: e.LastSequence, OffsetDelta: e.OffsetDelta, LastOffset: e.LastOffset, Timestamp: e.Timestamp,
+	}
+	p.n++
 	return p
 }
 
@@ -56,7 +54,10 @@ func (p *producer) entry() ProducerEntry {
 	}
 	if p.n > 0 {
 		last := &p.batches[p.n-1]
-		e.LastSequence, e.LastOffset, e.OffsetDelta = last.lastSequence, last.lastOffset, last.delta
+		e.LastSequence, e.LastOffset, e.OffsetDelta = last.LastSequence, last.LastOffset, last.OffsetDelta
+	}
+	if p.n > 1 {
+		e.Earlier = slices.Clone(p.batches[:p.n-1])
 	}
 	return e
 }
@@ -66,7 +67,7 @@ func (p *producer) lastOffset() int64 {
 	if p.n == 0 {
 		return -1
 	}
-	return p.batches[p.n-1].lastOffset
+	return p.batches[p.n-1].LastOffset
 }
 
 // lastSequence is the sequence number of the last record of this epoch, -1 for none.
@@ -74,7 +75,7 @@ func (p *producer) lastSequence() int32 {
 	if p.n == 0 {
 		return -1
 	}
-	return p.batches[p.n-1].lastSequence
+	return p.batches[p.n-1].LastSequence
 }
 
 // setEpoch begins a new epoch: its sequence starts anew.
@@ -85,20 +86,20 @@ func (p *producer) setEpoch(epoch int16) {
 }
 
 // remember adds a batch and forgets the oldest of more than five.
-func (p *producer) remember(b producerBatch) {
+func (p *producer) remember(b ProducerBatch) {
 	if p.n == producerBatchesMax {
 		copy(p.batches[:], p.batches[1:])
 		p.n--
 	}
 	p.batches[p.n] = b
 	p.n++
-	p.timestamp = b.timestamp
+	p.timestamp = b.Timestamp
 }
 
 // duplicate finds the batch with exactly these sequence numbers.
-func (p *producer) duplicate(first, last int32) *producerBatch {
+func (p *producer) duplicate(first, last int32) *ProducerBatch {
 	for i := p.n - 1; i >= 0; i-- {
-		if b := &p.batches[i]; b.lastSequence == last && b.firstSequence() == first {
+		if b := &p.batches[i]; b.LastSequence == last && b.firstSequence() == first {
 			return b
 		}
 	}

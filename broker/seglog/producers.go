@@ -96,7 +96,7 @@ func (t *ProducerTable) Check(b *Batch, client bool) Check {
 	c := Check{Epoch: p.epoch, LastSequence: p.lastSequence()}
 	if client && b.ProducerEpoch == p.epoch && !b.Control {
 		if d := p.duplicate(b.BaseSequence, b.LastSequence()); d != nil {
-			c.Verdict, c.BaseOffset, c.LastOffset, c.Timestamp = Duplicate, d.lastOffset-int64(d.delta), d.lastOffset, d.timestamp
+			c.Verdict, c.BaseOffset, c.LastOffset, c.Timestamp = Duplicate, d.LastOffset-int64(d.OffsetDelta), d.LastOffset, d.Timestamp
 			return c
 		}
 	}
@@ -147,8 +147,8 @@ func (t *ProducerTable) apply(b *Batch) (aborted AbortedTxn, ok bool, evicted []
 		aborted, ok = t.end(p, b)
 		return aborted, ok, evicted
 	}
-	p.remember(producerBatch{
-		lastSequence: b.LastSequence(), delta: b.LastOffsetDelta, lastOffset: b.LastOffset(), timestamp: b.MaxTimestamp,
+	p.remember(ProducerBatch{
+		LastSequence: b.LastSequence(), OffsetDelta: b.LastOffsetDelta, LastOffset: b.LastOffset(), Timestamp: b.MaxTimestamp,
 	})
 	if b.Transactional && p.txnFirst < 0 {
 		p.txnFirst = b.BaseOffset
@@ -196,11 +196,11 @@ func (t *ProducerTable) makeRoom() []*producer {
 func (t *ProducerTable) Truncate(offset int64) {
 	reopened := t.truncateTxns(offset)
 	for _, p := range t.producers { //det:ok each is judged alone
-		for p.n > 0 && p.batches[p.n-1].lastOffset >= offset {
+		for p.n > 0 && p.batches[p.n-1].LastOffset >= offset {
 			p.n--
 		}
 		if p.n > 0 {
-			p.timestamp = p.batches[p.n-1].timestamp
+			p.timestamp = p.batches[p.n-1].Timestamp
 		}
 		if p.txnFirst >= offset {
 			p.txnFirst = -1
@@ -219,7 +219,8 @@ func (t *ProducerTable) Truncate(offset int64) {
 	}
 }
 
-// Entries are the producers, ascending by id, as a snapshot has them.
+// Entries are the producers, ascending by id, all that is known of them. A
+// snapshot has less: see ProducerEntry.
 func (t *ProducerTable) Entries() []ProducerEntry {
 	entries := make([]ProducerEntry, 0, len(t.producers))
 	for _, p := range t.producers { //det:ok sorted below

@@ -44,7 +44,9 @@ type EpochStart struct {
 	Offset int64
 }
 
-// ProducerEntry is one producer's state as Kafka's producer snapshot has it.
+// ProducerEntry is one producer's state as Kafka's producer snapshot has it,
+// and the batches before the last, which it has not: a client that has several
+// under way when the node dies sends all of them again.
 type ProducerEntry struct {
 	ProducerID       int64
 	Epoch            int16
@@ -54,6 +56,21 @@ type ProducerEntry struct {
 	Timestamp        int64
 	CoordinatorEpoch int32
 	FirstTxnOffset   int64 // -1: no transaction is open
+	// Earlier are the batches of this epoch before the last, oldest first, at
+	// most ProducerEarlierMax.
+	Earlier []ProducerBatch
+}
+
+// ProducerEarlierMax is how many batches before the last a producer is
+// remembered by.
+const ProducerEarlierMax = producerBatchesMax - 1
+
+// ProducerBatch is a batch that may come again.
+type ProducerBatch struct {
+	LastSequence int32
+	OffsetDelta  int32 // offsets, and sequence numbers, before the last
+	LastOffset   int64
+	Timestamp    int64 // the largest, ms
 }
 
 // Evidence is what recovery saw, from which Classify derives the replica's

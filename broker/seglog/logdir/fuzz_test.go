@@ -2,6 +2,7 @@ package logdir
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 
 	"github.com/moldau/moldau/broker/buffer"
@@ -15,8 +16,10 @@ func sampleMarks() []byte {
 		id: kafka.TopicPartition{Topic: topicID(1), Partition: 3}, synced: 40, start: 2, asOf: 9,
 		resume: &resume{
 			end: 41, segments: []seglog.Segment{emptyInfo(0, 5), {Base: 30, Size: 77, MaxTimestamp: 8, MaxTimestampOffset: 31, IndexEntries: 1}},
-			epochs:    []seglog.EpochStart{{Epoch: 1, Offset: 0}, {Epoch: 4, Offset: 33}},
-			producers: []seglog.ProducerEntry{{ProducerID: 7, Epoch: 1, LastSequence: 3, LastOffset: 40, FirstTxnOffset: -1}},
+			epochs: []seglog.EpochStart{{Epoch: 1, Offset: 0}, {Epoch: 4, Offset: 33}},
+			producers: []seglog.ProducerEntry{{ProducerID: 7, Epoch: 1, LastSequence: 3, LastOffset: 40, FirstTxnOffset: -1, Earlier: []seglog.ProducerBatch{
+				{LastSequence: 0, LastOffset: 36, Timestamp: 4}, {LastSequence: 1, OffsetDelta: 1, LastOffset: 38, Timestamp: 5},
+			}}},
 		},
 	})
 	bare := encodeEntry(nil, &marksEntry{id: kafka.TopicPartition{Topic: topicID(2)}, synced: 1})
@@ -35,6 +38,9 @@ func TestMarksRoundTrip(t *testing.T) {
 	e := entries[kafka.TopicPartition{Topic: topicID(1), Partition: 3}]
 	if e == nil || e.synced != 40 || e.start != 2 || e.asOf != 9 || e.resume.end != 41 || len(e.resume.producers) != 1 || e.resume.segments[1].Size != 77 {
 		t.Fatalf("%+v", e)
+	}
+	if got := fmt.Sprint(e.resume.producers[0].Earlier); got != "[{0 0 36 4} {1 1 38 5}]" {
+		t.Errorf("batches before the last: %s", got)
 	}
 	for i := range b {
 		bad := bytes.Clone(b)

@@ -19,7 +19,8 @@ import (
 //	segment: base, size, max timestamp, its offset, first timestamp, created, bytes since index,
 //	         indexed timestamp: i64 each; index entries u32, time entries u32
 //	epoch: epoch i32, offset i64
-//	producer: as in a producer snapshot, without its head
+//	producer: as in a producer snapshot, without its head; count u8 × batch before the last
+//	batch: last sequence i32, offset delta i32, last offset i64, timestamp i64
 //
 // Commits up to the sequence number are done: their bytes are in synced
 // segments. The generation is one that no block had a greater one than when the
@@ -28,13 +29,14 @@ import (
 const (
 	marksFile    = "moldau.marks"
 	marksMagic   = 0x4d4f4c4d // "MOLM"
-	marksVersion = 1
+	marksVersion = 2
 
 	marksHeadLen    = 4 + 2 + 2 + 8 + 8 + 4
 	marksEntryMin   = 16 + 4 + 8 + 8 + 8 + 1
 	marksSegmentLen = 8*8 + 4 + 4
 	marksEpochLen   = 4 + 8
-	producerLen     = 8 + 2 + 4 + 8 + 4 + 8 + 4 + 8
+	producerLen     = 8 + 2 + 4 + 8 + 4 + 8 + 4 + 8 + 1
+	earlierLen      = 4 + 4 + 8 + 8
 
 	// marksBytesMax bounds the file that is read back.
 	marksBytesMax = 1 << 30
@@ -106,7 +108,15 @@ func appendProducer(b []byte, e *seglog.ProducerEntry) []byte {
 	b = be.AppendUint32(b, uint32(e.OffsetDelta))
 	b = be.AppendUint64(b, uint64(e.Timestamp))
 	b = be.AppendUint32(b, uint32(e.CoordinatorEpoch))
-	return be.AppendUint64(b, uint64(e.FirstTxnOffset))
+	b = be.AppendUint64(b, uint64(e.FirstTxnOffset))
+	b = append(b, byte(len(e.Earlier)))
+	for _, x := range e.Earlier {
+		b = be.AppendUint32(b, uint32(x.LastSequence))
+		b = be.AppendUint32(b, uint32(x.OffsetDelta))
+		b = be.AppendUint64(b, uint64(x.LastOffset))
+		b = be.AppendUint64(b, uint64(x.Timestamp))
+	}
+	return b
 }
 
 // encodeMarks makes the file from encoded entries.
@@ -213,12 +223,27 @@ func (r *reader) entry() *marksEntry {
 	}
 	x.producers = make([]seglog.ProducerEntry, r.count(producerLen))
 	for i := range x.producers {
-		x.producers[i] = seglog.ProducerEntry{
-			ProducerID: r.i64(), Epoch: int16(r.u16()), LastSequence: int32(r.u32()), LastOffset: r.i64(),
-			OffsetDelta: int32(r.u32()), Timestamp: r.i64(), CoordinatorEpoch: int32(r.u32()), FirstTxnOffset: r.i64(),
-		}
+		x.producers[i] = r.producer()
 	}
 	r.short = r.short || !x.sound()
+	return e
+}
+
+func (r *reader) producer() seglog.ProducerEntry {
+	e := seglog.ProducerEntry{
+		ProducerID: r.i64(), Epoch: int16(r.u16()), LastSequence: int32(r.u32()), LastOffset: r.i64(),
+		OffsetDelta: int32(r.u32()), Timestamp: r.i64(), CoordinatorEpoch: int32(r.u32()), FirstTxnOffset: r.i64(),
+	}
+	n := int(r.u8())
+	if n > seglog.ProducerEarlierMax || n*earlierLen > len(r.b) {
+		r.short = true
+		return e
+	}
+	for range n {
+		e.Earlier = append(e.Earlier, seglog.ProducerBatch{
+			LastSequence: int32(r.u32()), OffsetDelta: int32(r.u32()), LastOffset: r.i64(), Timestamp: r.i64(),
+		})
+	}
 	return e
 }
 
