@@ -87,11 +87,11 @@ type Support uint8
 const (
 	// Served settings have their effect.
 	Served Support = iota
-	// Ignored settings are checked, kept and described, but have no effect yet:
-	// the start names them in one warning.
+	// Ignored settings are checked, kept and described, but have no effect, as
+	// the entry's Why says: the start names them in one warning.
 	Ignored
 	// Refused settings ask for protection, or for a whole feature, that the node
-	// does not have: any value but the default refuses the start (or the change).
+	// does not have: a value that asks for it refuses the start (or the change).
 	Refused
 )
 
@@ -107,6 +107,15 @@ type Entry struct {
 	Support    Support
 	Sensitive  bool // never shown, never logged
 	Internal   bool // Kafka's own internal setting: not documented, not described
+
+	// Why says of an ignored setting why it has no effect, for the docs.
+	Why string
+
+	// Of a refused setting every value asks for what is missing, but for the
+	// default (unless DefaultAsks: written out, it asks too) and those of Open,
+	// which ask for less.
+	DefaultAsks bool
+	Open        []string
 
 	// Synonyms are, for a topic setting, the broker settings that its default
 	// comes from, the first that is set counting.

@@ -26,7 +26,7 @@ func Load(properties []Property) (*Broker, *Report, error) {
 		l.node(b)
 		l.relations(b)
 	}
-	l.protection(b)
+	l.protection()
 	if len(l.problems) > 0 {
 		return nil, l.report, errors.New(strings.Join(l.problems, "; "))
 	}
@@ -86,6 +86,8 @@ func (l *loader) take(properties []Property) {
 			l.prefixed = append(l.prefixed, Property{Name: name, Value: text})
 		case foreign(name):
 			l.report.Ignored = append(l.report.Ignored, name)
+		case renamed(name) != "":
+			l.fail("%s is what Kafka calls %s now, and asks for what this node does not have yet", name, renamed(name))
 		case protective(name):
 			l.fail("unknown setting %q looks like one of protection, which must not be missed%s", name, didYouMean(name))
 		default:
@@ -106,15 +108,19 @@ func foreign(name string) bool {
 var removed = []string{
 	"zookeeper.", "inter.broker.protocol.version", "log.message.format.version",
 	"log.message.timestamp.difference.max.ms", "broker.id.generation.enable", "reserved.broker.max.id",
-	"controlled.shutdown.max.retries", "controlled.shutdown.retry.backoff.ms", "delegation.token.master.key",
+	"controlled.shutdown.max.retries", "controlled.shutdown.retry.backoff.ms",
 	"offsets.commit.required.acks", "password.encoder.", "log.message.downconversion.enable",
 }
 
+func isRemoved(name string) bool {
+	return slices.ContainsFunc(removed, func(r string) bool {
+		return name == r || strings.HasSuffix(r, ".") && strings.HasPrefix(name, r)
+	})
+}
+
 func unknownWarning(name string) string {
-	for _, r := range removed {
-		if name == r || strings.HasSuffix(r, ".") && strings.HasPrefix(name, r) {
-			return fmt.Sprintf("%s was removed from Kafka, it has no effect", name)
-		}
+	if isRemoved(name) {
+		return fmt.Sprintf("%s was removed from Kafka, it has no effect", name)
 	}
 	text := fmt.Sprintf("setting %q is unknown and has no effect", name)
 	if other := counterpart(ScopeBroker, name); other != "" {
@@ -128,18 +134,6 @@ func didYouMean(name string) string {
 		return fmt.Sprintf(": did you mean %q?", near)
 	}
 	return ""
-}
-
-// protective reports unknown names that a slip of the pen can have made of a
-// setting of protection. They refuse the start instead of being warned of.
-func protective(name string) bool {
-	for _, prefix := range []string{"sasl.", "ssl.", "authorizer.", "security.", "super."} {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	near := suggest(ScopeBroker, name)
-	return near != "" && table.byBroker[near].Support == Refused
 }
 
 // finish writes the one warning that names what is ignored.
@@ -160,42 +154,4 @@ func (l *loader) finish() {
 	if len(l.report.Ignored) > 0 {
 		l.warn("settings without an effect yet: %s", strings.Join(l.report.Ignored, ", "))
 	}
-}
-
-// protection refuses whatever asks for protection that is not there: a node
-// must never be open where its settings look closed.
-func (l *loader) protection(b *Broker) {
-	for _, e := range table.brokers {
-		text, set := l.static[e.Name]
-		if !set || e.Support != Refused {
-			continue
-		}
-		if v, err := e.Parse(text); err == nil && !e.isDefault(v) {
-			l.fail("%s", e.refusal())
-		}
-	}
-	for _, p := range l.prefixed {
-		listener, e := prefixedEntry(p.Name)
-		if e == nil || !slices.ContainsFunc(b.Listeners, func(o Listener) bool { return o.Name == listener }) {
-			continue
-		}
-		v, err := e.Parse(p.Value)
-		switch {
-		case err != nil:
-			l.failErr(fmt.Errorf("%s: %w", p.Name, err))
-		case e.Support == Refused && !e.isDefault(v):
-			l.fail("%s: %s", p.Name, e.refusal())
-		}
-	}
-}
-
-// prefixedEntry finds the setting behind listener.name.<listener>.<setting>,
-// where a SASL mechanism may stand before the setting.
-func prefixedEntry(name string) (listener string, e *Entry) {
-	listener, rest, _ := strings.Cut(strings.TrimPrefix(name, "listener.name."), ".")
-	if e = table.byBroker[rest]; e == nil {
-		_, rest, _ = strings.Cut(rest, ".")
-		e = table.byBroker[rest]
-	}
-	return strings.ToUpper(listener), e
 }

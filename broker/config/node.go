@@ -106,7 +106,8 @@ func (l *loader) listenerRoles(b *Broker) {
 	}
 }
 
-// protocols refuses every listener that is not plain text.
+// protocols refuses every listener that is not plain text, and to speak to
+// controllers on one.
 func (l *loader) protocols(b *Broker, controllers []string, v func(string) Value) {
 	protocols, err := parseProtocols(v("listener.security.protocol.map").Text)
 	if err != nil {
@@ -126,6 +127,13 @@ func (l *loader) protocols(b *Broker, controllers []string, v func(string) Value
 			l.fail("listener %s has no protocol: name it in listener.security.protocol.map", o.Name)
 		} else if protocol != "PLAINTEXT" {
 			l.fail("listener %s asks for %s, which this node does not have yet", o, protocol)
+		}
+	}
+	if !b.IsController {
+		for _, name := range controllers { // which this node connects to
+			if protocol := protocols[name]; protocol != "" && protocol != "PLAINTEXT" {
+				l.fail("the controllers' listener %s asks for %s, which this node does not have yet", name, protocol)
+			}
 		}
 	}
 }

@@ -35,7 +35,7 @@ func moldauEntries() []Entry {
 // settings does not list them.
 func extraEntries() []Entry {
 	return []Entry{
-		{Name: "allow.everyone.if.no.acl.found", Type: Boolean, Scope: ScopeBroker, Default: value("false"), Importance: Low, Support: Ignored,
+		{Name: "allow.everyone.if.no.acl.found", Type: Boolean, Scope: ScopeBroker, Default: value("false"), Importance: Low, Support: Refused, DefaultAsks: true, Open: []string{"true"},
 			Doc: "Whether the authorizer allows what no ACL speaks of."},
 		{Name: "super.users", Type: String, Scope: ScopeBroker, Default: value(""), Importance: Low, Support: Refused,
 			Doc: "Users to whom the authorizer allows everything."},

@@ -109,7 +109,7 @@ func validate(scope Scope, name, text string) error {
 	if err != nil {
 		return &problem{ErrInvalid, err.Error()}
 	}
-	if e.Support == Refused && !e.isDefault(v) {
+	if e.asks(v) {
 		return &problem{ErrInvalid, e.refusal()}
 	}
 	return nil
@@ -150,6 +150,17 @@ func (e *Entry) isDefault(v Value) bool {
 		return slices.Equal(v.List, w.List)
 	}
 	return v.Text == w.Text || e.Type == Boolean && v.Bool == w.Bool
+}
+
+// asks reports whether v asks for something that the node does not have.
+func (e *Entry) asks(v Value) bool {
+	switch {
+	case e.Support != Refused, slices.Contains(e.Open, strings.ToLower(v.Text)):
+		return false
+	case e.DefaultAsks:
+		return true
+	}
+	return !e.isDefault(v)
 }
 
 func (e *Entry) refusal() string {
