@@ -47,7 +47,9 @@ func scriptMetadataFetch(v int16, s *session) {
 			}}}},
 		}
 	}
-	s.do("leader epoch of the future", req(99, -1, 0))
+	s.do("leader epoch of the future", req(99, 0, 0))
+	s.do("leader epoch of the past", req(0, 0, 0))
+	s.do("from the beginning", req(-1, -1, 0))
 	s.do("diverging", req(-1, 77, 1_000_000))
 	other := req(-1, -1, 0)
 	other.Topics[0].Topic, other.Topics[0].TopicID = "t", kafka.UUID{15: 9}
@@ -67,11 +69,16 @@ func scriptAlterPartition(v int16, s *session) {
 }
 
 func scriptFetchSnapshot(_ int16, s *session) {
-	s.do("unknown", &kmsg.FetchSnapshotRequest{ReplicaID: 2, MaxBytes: 1 << 20, Topics: []kmsg.FetchSnapshotRequestTopic{{
-		Topic: "__cluster_metadata", Partitions: []kmsg.FetchSnapshotRequestTopicPartition{{
-			CurrentLeaderEpoch: -1, SnapshotID: kmsg.FetchSnapshotRequestTopicPartitionSnapshotID{EndOffset: 123456, Epoch: 9},
-		}},
-	}}})
+	for _, c := range []struct {
+		what  string
+		epoch int32
+	}{{"unknown", -1}, {"leader epoch of the future", 99}, {"leader epoch of the past", 0}} {
+		s.do(c.what, &kmsg.FetchSnapshotRequest{ReplicaID: 2, MaxBytes: 1 << 20, Topics: []kmsg.FetchSnapshotRequestTopic{{
+			Topic: "__cluster_metadata", Partitions: []kmsg.FetchSnapshotRequestTopicPartition{{
+				CurrentLeaderEpoch: c.epoch, SnapshotID: kmsg.FetchSnapshotRequestTopicPartitionSnapshotID{EndOffset: 123456, Epoch: 9},
+			}},
+		}}})
+	}
 }
 
 func scriptControllerDescribeCluster(v int16, s *session) {

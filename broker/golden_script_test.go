@@ -121,6 +121,8 @@ func scriptFetch(v int16, s *session) {
 	unknown := s.fetchRequest(0, 0)
 	unknown.Topics[0].Topic, unknown.Topics[0].TopicID = "nowhere", kafka.UUID{15: 9}
 	s.do("unknown topic", unknown)
+	unknown.Topics[0].Topic, unknown.Topics[0].TopicID = "__cluster_metadata", metadataID
+	s.do("the metadata log", unknown)
 	one := s.fetchRequest(0, 0)
 	one.MaxBytes = 1
 	s.do("one batch above max_bytes", one)
@@ -128,6 +130,9 @@ func scriptFetch(v int16, s *session) {
 		future := s.fetchRequest(0, 0)
 		future.Topics[0].Partitions[0].CurrentLeaderEpoch = 99
 		s.do("leader epoch of the future", future)
+		none := s.fetchRequest(0, 0)
+		none.Topics[0].Partitions[0].CurrentLeaderEpoch = -2
+		s.do("leader epoch below all, which is none here", none)
 	}
 	if v >= 12 {
 		div := s.fetchRequest(0, 6)
@@ -174,6 +179,9 @@ func scriptListOffsets(v int16, s *session) {
 	if v >= 4 {
 		s.do("leader epoch of the future", &kmsg.ListOffsetsRequest{ReplicaID: -1, Topics: []kmsg.ListOffsetsRequestTopic{{
 			Topic: "t", Partitions: []kmsg.ListOffsetsRequestTopicPartition{{Partition: 0, Timestamp: -1, CurrentLeaderEpoch: 9}},
+		}}})
+		s.do("leader epoch of the past", &kmsg.ListOffsetsRequest{ReplicaID: -1, Topics: []kmsg.ListOffsetsRequestTopic{{
+			Topic: "t", Partitions: []kmsg.ListOffsetsRequestTopicPartition{{Partition: 0, Timestamp: -1, CurrentLeaderEpoch: -2}},
 		}}})
 	}
 }
@@ -301,6 +309,7 @@ func scriptOffsetForLeaderEpoch(v int16, s *session) {
 	s.do("an epoch to come", req("t", 0, -1, 5))
 	s.do("below all", req("t", 0, -1, -1))
 	s.do("current epoch of the future", req("t", 0, 9, 0))
+	s.do("current epoch of the past", req("t", 0, -2, 0))
 	s.do("unknown partition", req("t", 9, -1, 0))
 	s.do("unknown topic", req("nowhere", 0, -1, 0))
 }

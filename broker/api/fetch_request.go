@@ -149,11 +149,11 @@ func (w *fetchReader) ask(topic int32) {
 	r := &w.r
 	a := fetchAsk{topic: topic, index: r.int32(), epoch: -1, lastEpoch: -1}
 	if w.version >= 9 {
-		a.epoch = r.int32()
+		a.epoch = max(r.int32(), -1) // below 0 is none
 	}
 	a.offset = r.int64()
 	if w.version >= 12 {
-		a.lastEpoch = r.int32()
+		a.lastEpoch = max(r.int32(), -1)
 	}
 	if w.version >= 5 {
 		r.int64() // the follower's log start

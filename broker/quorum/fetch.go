@@ -61,6 +61,9 @@ func (l *loop) fetch(req *kmsg.FetchRequest, reply func(kmsg.Response)) {
 
 // fetchReady reports whether a fetch has something to be told.
 func (l *loop) fetchReady(req *kmsg.FetchRequest, p *kmsg.FetchRequestTopicPartition) bool {
+	if _, epoch := l.leader(); epochRefused(p.CurrentLeaderEpoch, epoch) != kafka.ErrNone {
+		return true
+	}
 	if l.ahead(p.FetchOffset) {
 		return false
 	}
@@ -69,6 +72,19 @@ func (l *loop) fetchReady(req *kmsg.FetchRequest, p *kmsg.FetchRequestTopicParti
 	}
 	bytesMin := max(int(req.MinBytes), 1)
 	return l.feed.size(p.FetchOffset, bytesMin) >= bytesMin
+}
+
+// epochRefused checks the epoch that an observer believes in against this
+// node's (KIP-320). One that names none (below 0) is served: records here are committed,
+// whoever leads.
+func epochRefused(asked, epoch int32) kafka.ErrorCode {
+	switch {
+	case asked < 0 || asked == epoch:
+		return kafka.ErrNone
+	case asked < epoch:
+		return kafka.ErrFencedLeaderEpoch
+	}
+	return kafka.ErrUnknownLeaderEpoch
 }
 
 // ahead reports an observer that holds records which are published here, and
@@ -88,7 +104,10 @@ func (l *loop) fetchAnswer(req *kmsg.FetchRequest, p *kmsg.FetchRequestTopicPart
 	rp.HighWatermark, rp.LastStableOffset, rp.LogStartOffset = l.feed.next, l.feed.next, l.feed.start
 	leader, epoch := l.leader()
 	rp.CurrentLeader.LeaderID, rp.CurrentLeader.LeaderEpoch = leader, epoch
+	refused := epochRefused(p.CurrentLeaderEpoch, epoch)
 	switch pos, divergingEpoch, end := l.feed.check(p.FetchOffset, p.LastFetchedEpoch); {
+	case refused != kafka.ErrNone:
+		rp.ErrorCode, rp.HighWatermark, rp.LastStableOffset = int16(refused), -1, -1
 	case l.ahead(p.FetchOffset): // nothing to tell yet
 	case pos == positionValid:
 		rp.RecordBatches = l.feed.read(p.FetchOffset, fetchLimit(req, p))

@@ -122,6 +122,33 @@ func TestFetchAheadOfTheLoop(t *testing.T) {
 	}
 }
 
+// An observer whose leader epoch is not this controller's is told so at once,
+// however long it would wait (KIP-320).
+func TestFetchEpochs(t *testing.T) {
+	n := mustStart(t, newFS(), 1, nil)
+	defer n.q.Kill()
+	n.register()
+	img := n.holder.Load()
+	for _, c := range []struct {
+		epoch int32
+		want  kafka.ErrorCode
+	}{
+		{img.Epoch() + 1, kafka.ErrUnknownLeaderEpoch}, {img.Epoch() - 1, kafka.ErrFencedLeaderEpoch},
+		{img.Epoch(), kafka.ErrNone}, {-1, kafka.ErrNone},
+	} {
+		offset, wait := img.Offset()+1, time.Hour
+		if c.want == kafka.ErrNone {
+			offset = 0
+		}
+		req := fetchRequest(offset, img.Epoch(), wait)
+		req.Topics[0].Partitions[0].CurrentLeaderEpoch = c.epoch
+		p := n.ask(req).(*kmsg.FetchResponse).Topics[0].Partitions[0]
+		if kafka.ErrorCode(p.ErrorCode) != c.want || (len(p.RecordBatches) > 0) != (c.want == kafka.ErrNone) || p.CurrentLeader.LeaderEpoch != img.Epoch() {
+			t.Errorf("epoch %d: %s, %d bytes, leader %+v", c.epoch, kafka.ErrorCode(p.ErrorCode), len(p.RecordBatches), p.CurrentLeader)
+		}
+	}
+}
+
 func TestFetchRefusals(t *testing.T) {
 	n := mustStart(t, newFS(), 1, nil)
 	defer n.q.Kill()
@@ -188,6 +215,7 @@ func (n *node) snapshotPiece(id raftmeta.SnapshotID, position int64, bytesMax in
 	rt := kmsg.NewFetchSnapshotRequestTopic()
 	rt.Topic = kafka.MetadataTopicName
 	rp := kmsg.NewFetchSnapshotRequestTopicPartition()
+	rp.CurrentLeaderEpoch = -1
 	rp.SnapshotID.EndOffset, rp.SnapshotID.Epoch, rp.Position = id.EndOffset, id.Epoch, position
 	rt.Partitions = append(rt.Partitions, rp)
 	req.Topics = append(req.Topics, rt)

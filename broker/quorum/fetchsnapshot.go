@@ -29,11 +29,14 @@ func (q *Quorum) fetchSnapshot(req *kmsg.FetchSnapshotRequest) kmsg.Response {
 	rp := kmsg.NewFetchSnapshotResponseTopicPartition()
 	rp.Partition = p.Partition
 	rp.SnapshotID.EndOffset, rp.SnapshotID.Epoch = p.SnapshotID.EndOffset, p.SnapshotID.Epoch
-	if rt.Topic != kafka.MetadataTopicName || p.Partition != 0 {
-		rp.ErrorCode = int16(kafka.ErrUnknownTopicOrPartition)
-	} else {
-		rp.ErrorCode = int16(q.readSnapshot(&rp, p.Position, req.MaxBytes))
+	code := epochRefused(p.CurrentLeaderEpoch, int32(q.raft.CurrentTerm()))
+	switch {
+	case rt.Topic != kafka.MetadataTopicName || p.Partition != 0:
+		code = kafka.ErrUnknownTopicOrPartition
+	case code == kafka.ErrNone:
+		code = q.readSnapshot(&rp, p.Position, req.MaxBytes)
 	}
+	rp.ErrorCode = int16(code)
 	rt.Partitions = append(rt.Partitions, rp)
 	resp.Topics = append(resp.Topics, rt)
 	return resp
