@@ -85,8 +85,9 @@ func New(cfg Config) (*Broker, error) {
 	case !cfg.Settings.IsBroker || !cfg.Settings.IsController:
 		return nil, errors.New("process.roles: a node alone is broker and controller; other roles are not served yet")
 	}
+	l := life.New()
 	b := &Broker{
-		cfg: cfg, internal: memnet.New(cfg.Clock), life: life.New(),
+		cfg: cfg, internal: memnet.NewUntil(cfg.Clock, l.Over()), life: l,
 		ready: make(chan struct{}), failed: make(chan error, 1), stop: make(chan struct{}),
 	}
 	b.life.OnEnd(b.endStop)

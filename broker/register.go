@@ -24,7 +24,7 @@ func (b *Broker) startUplink(ctx context.Context) error {
 		return err
 	}
 	cfg := uplink.Config{
-		Clock: b.cfg.Clock, Network: b.internal, Events: b.cfg.Events, Holder: b.holder,
+		Clock: b.cfg.Clock, Network: b.internal, Events: b.cfg.Events, Life: b.life, Holder: b.holder,
 		Controllers: []string{internalAddress}, NodeID: set.NodeID, ClusterID: b.identity.ClusterID,
 		Incarnation: kafka.NewUUID(b.cfg.Entropy), MetadataDirectory: b.identity.Metadata, Rack: set.Rack,
 		PreviousEpoch: b.previousEpoch(), HeartbeatInterval: set.BrokerHeartbeat,

@@ -185,7 +185,7 @@ func (b *Broker) openAll(store *raftmeta.Store) error {
 
 func (b *Broker) openDir(d identity.Directory) (*logdir.Dir, error) {
 	return logdir.Open(logdir.Config{
-		FS: b.cfg.FS, Clock: b.cfg.Clock, Path: d.Path, Events: b.cfg.Events,
+		FS: b.cfg.FS, Clock: b.cfg.Clock, Path: d.Path, Events: b.cfg.Events, Life: b.life,
 		OnOffline: func(err error) { b.directoryLost(d, err) },
 	})
 }
@@ -207,7 +207,7 @@ func (b *Broker) startQuorum(store *raftmeta.Store) error {
 	set := b.cfg.Settings
 	b.holder = published.New(metaimage.New(b.identity.ClusterID))
 	q, err := quorum.New(quorum.Config{
-		Clock: b.cfg.Clock, Network: b.cfg.Network, Events: b.cfg.Events, Holder: b.holder, Store: store,
+		Clock: b.cfg.Clock, Network: b.cfg.Network, Events: b.cfg.Events, Holder: b.holder, Store: store, Life: b.life,
 		Machine: controller.Config{
 			NodeID: set.NodeID, ClusterID: b.identity.ClusterID, Configs: validator{set.Static},
 			Entropy: b.cfg.Entropy, Seed: seedOf(b.identity.ClusterID),
@@ -277,7 +277,7 @@ func (b *Broker) serverConfig() server.Config {
 	return server.Config{
 		Clock: b.cfg.Clock, Events: b.cfg.Events, Budget: b.budget,
 		MaxFrameBytes: set.SocketRequestMaxBytes, IdleTimeout: set.ConnectionsMaxIdle,
-		Turns: max(b.cfg.Shards/2, 1),
+		Turns: max(b.cfg.Shards/2, 1), Life: b.life,
 	}
 }
 
@@ -289,7 +289,7 @@ func (b *Broker) startManager() {
 		shards = b.cfg.Shards
 	}
 	b.manager = shard.NewManager(shard.Config{
-		NodeID: b.cfg.Settings.NodeID, Shards: shards, Clock: b.cfg.Clock, Events: b.cfg.Events, Dirs: b.dirs,
+		NodeID: b.cfg.Settings.NodeID, Shards: shards, Clock: b.cfg.Clock, Events: b.cfg.Events, Dirs: b.dirs, Life: b.life,
 		Topic: b.topicConfig, NewCoordinator: b.newCoordinator, Directory: b.dirByID, Placed: b.placed,
 	}, b.identity.ClusterID)
 	b.follow()
@@ -350,7 +350,7 @@ func (b *Broker) newCoordinator(topic string) func() coord.Machine {
 func (b *Broker) serve() error {
 	b.handler = api.New(api.Config{
 		NodeID: b.cfg.Settings.NodeID, ClusterID: b.identity.ClusterID, Settings: b.cfg.Settings,
-		Clock: b.cfg.Clock, Entropy: b.cfg.Entropy, Events: b.cfg.Events,
+		Clock: b.cfg.Clock, Entropy: b.cfg.Entropy, Events: b.cfg.Events, Life: b.life,
 		Manager: b.manager, Controllers: controllers{b.uplink, b.cfg.Settings.RequestTimeout, b.stop}, Dirs: b.dirs, Layers: b.layers, Synced: b.synced,
 	})
 	b.server = server.New(b.serverConfig())

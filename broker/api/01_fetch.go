@@ -12,6 +12,7 @@ import (
 	"github.com/moldau/moldau/broker/server"
 	"github.com/moldau/moldau/broker/shard"
 	"github.com/moldau/moldau/clock"
+	"github.com/moldau/moldau/internal/life"
 )
 
 const (
@@ -241,7 +242,7 @@ func (c *fetchCall) ask(minBytes int64) {
 		}
 	}
 	for !c.wait.Answered() {
-		<-c.wait.Wake()
+		life.Receive(c.h.cfg.Life, c.wait.Wake())
 	}
 }
 

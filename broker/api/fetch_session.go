@@ -140,8 +140,9 @@ func (s *sessionCache) begin(r *fetchRequest) (fetchContext, kafka.ErrorCode) {
 	if fs.epoch++; fs.epoch <= 0 { // after the greatest int32 comes 1
 		fs.epoch = 1
 	}
+	now := s.clock.Mono()
 	s.mu.Lock()
-	fs.used = s.clock.Mono()
+	fs.used = now
 	s.mu.Unlock()
 	return x, kafka.ErrNone
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/moldau/moldau/broker/server"
 	"github.com/moldau/moldau/broker/shard"
 	"github.com/moldau/moldau/clock"
+	"github.com/moldau/moldau/internal/life"
 )
 
 // Controllers is the way to the active controller.
@@ -43,6 +44,8 @@ type Config struct {
 	// Synced waits until the image that this process holds now is applied, so
 	// that a client finds what its own request made.
 	Synced func()
+	// Life ends what waits when the node is gone; nil never ends.
+	Life *life.Life
 }
 
 // Handler serves the broker's listeners. It implements server.Handler.

@@ -11,6 +11,7 @@ import (
 	"github.com/moldau/moldau/broker/metaimage/published"
 	"github.com/moldau/moldau/broker/raftmeta"
 	"github.com/moldau/moldau/clock"
+	"github.com/moldau/moldau/internal/life"
 	"github.com/moldau/moldau/net/transport"
 )
 
@@ -64,6 +65,8 @@ type Config struct {
 	// OnFailure hears that the role cannot go on (the store failed, a record
 	// is unknown): the node must stop. It must not wait.
 	OnFailure func(error)
+	// Life ends what waits when the node is gone; nil never ends.
+	Life *life.Life
 }
 
 func (c *Config) validate() error {

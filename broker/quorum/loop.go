@@ -57,6 +57,8 @@ func (l *loop) run() {
 			changed = true
 		case <-l.inbox.Wake():
 		case <-l.timer.C():
+		case <-l.cfg.Life.Over():
+			return
 		}
 		if !changed {
 			select {

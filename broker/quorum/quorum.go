@@ -29,6 +29,8 @@ type Quorum struct {
 	replayed  chan struct{}  // closed when handled reaches replayEnd
 	replayEnd uint64         // raft's index of the last record entry at the start
 	snapshots sync.WaitGroup // the snapshot under way
+
+	forgetLife func()
 }
 
 // message is what the loop receives.
@@ -108,7 +110,7 @@ func (q *Quorum) startRaft() error {
 	logger := raftLogger(q.cfg.Events, lone)
 	q.transport, err = raftmeta.NewTransport(raftmeta.TransportConfig{
 		Network: q.cfg.Network, ClusterID: q.cfg.Machine.ClusterID, Self: q.cfg.self(),
-		Resolve: q.resolve, Timeout: raftRPCTimeout, Logger: logger,
+		Resolve: q.resolve, Timeout: raftRPCTimeout, Logger: logger, Life: q.cfg.Life,
 	})
 	if err != nil {
 		return err
@@ -122,6 +124,7 @@ func (q *Quorum) startRaft() error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("start raft: %w", err), q.transport.Close())
 	}
+	q.forgetLife = q.cfg.Life.OnEnd(q.abandon)
 	if lone {
 		err = q.electLone()
 	}
@@ -225,8 +228,15 @@ func (q *Quorum) end(clean bool) error {
 		err = errors.Join(err, q.raft.Shutdown().Error())
 		q.snapshots.Wait()
 		q.endErr = errors.Join(err, q.cfg.Store.Close())
+		q.forgetLife()
 	})
 	return q.endErr
+}
+
+// abandon ends what waits for the loop or for raft, and raft's goroutines.
+func (q *Quorum) abandon() {
+	q.inbox.Close()
+	q.raft.Shutdown() // who would wait for it waits for goroutines that are gone
 }
 
 // lastSnapshot writes a checkpoint at the last committed record, unless the

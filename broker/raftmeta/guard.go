@@ -25,20 +25,21 @@ func newGuard(c clock.Clock, onFailure func(error)) *Guard {
 
 // enter marks the begin of a call; the result marks its end.
 func (g *Guard) enter() func() {
+	now := g.clock.Mono()
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	if g.calls == 0 {
-		g.since = g.clock.Mono()
+		g.since = now
 	}
 	g.calls++
-	g.mu.Unlock()
 	return g.exit
 }
 
 func (g *Guard) exit() {
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.calls--
 	g.since = g.clock.Mono()
-	g.mu.Unlock()
 }
 
 // Busy is how long a call of the store has been running, 0 when none is.

@@ -7,6 +7,10 @@ import "fmt"
 // their whole segment; after a restart those that share a segment with kept
 // ones are there again, which raft's snapshot makes harmless.
 func (s *LogStore) DeleteRange(low, high uint64) error {
+	return outlive(func() error { return s.deleteRange(low, high) })
+}
+
+func (s *LogStore) deleteRange(low, high uint64) error {
 	defer s.guard.enter()()
 	s.write.Lock()
 	defer s.write.Unlock()

@@ -26,7 +26,11 @@ var _ raft.SnapshotSink = (*snapshotSink)(nil)
 // Create begins a snapshot. Its name comes with the first bytes written.
 func (s *SnapshotStore) Create(_ raft.SnapshotVersion, index, term uint64, configuration raft.Configuration,
 	configurationIndex uint64, _ raft.Transport) (raft.SnapshotSink, error) {
-	f, err := s.fsys.Create(s.dir + "/" + snapshotTmpName)
+	var f vfs.File
+	err := outlive(func() (err error) {
+		f, err = s.fsys.Create(s.dir + "/" + snapshotTmpName)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("create snapshot: %w", err)
 	}
@@ -53,7 +57,11 @@ func (k *snapshotSink) Write(p []byte) (int, error) {
 		}
 	}
 	if len(p) > 0 {
-		n, err := k.file.WriteAt(p, k.off)
+		var n int
+		err := outlive(func() (err error) {
+			n, err = k.file.WriteAt(p, k.off)
+			return err
+		})
 		k.off += int64(n)
 		if err != nil {
 			return 0, fmt.Errorf("write snapshot: %w", err)
@@ -68,7 +76,9 @@ func (k *snapshotSink) Cancel() error {
 		return nil
 	}
 	k.done = true
-	return errors.Join(k.file.Close(), k.store.fsys.Remove(k.store.dir+"/"+snapshotTmpName))
+	return outlive(func() error {
+		return errors.Join(k.file.Close(), k.store.fsys.Remove(k.store.dir+"/"+snapshotTmpName))
+	})
 }
 
 // Close makes the snapshot durable and the newest, and removes the older.
@@ -79,8 +89,11 @@ func (k *snapshotSink) Close() error {
 	if len(k.prefix) < snapPrefixLen {
 		return errors.Join(fmt.Errorf("close snapshot: it was never named: %w", ErrDamaged), k.Cancel())
 	}
-	defer k.store.guard.enter()()
-	if err := k.publish(); err != nil {
+	err := outlive(func() error {
+		defer k.store.guard.enter()()
+		return k.publish()
+	})
+	if err != nil {
 		return errors.Join(err, k.Cancel())
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
+	"github.com/moldau/moldau/internal/life"
 
 	"github.com/moldau/moldau/net/transport"
 )
@@ -32,12 +33,15 @@ type TransportConfig struct {
 	// Timeout bounds dialing, the preamble, and each call without a snapshot.
 	Timeout time.Duration
 	Logger  hclog.Logger
+	// Life ends what waits when the node is gone; nil never ends.
+	Life *life.Life
 }
 
 // Transport is raft's transport over the controller listener's port.
 type Transport struct {
 	*raft.NetworkTransport
-	stream *streamLayer
+	stream     *streamLayer
+	forgetLife func()
 }
 
 // NewTransport starts a transport. It listens nowhere itself: the controller
@@ -53,9 +57,16 @@ func NewTransport(cfg TransportConfig) (*Transport, error) {
 		cfg: cfg, accepted: make(chan *raftConn, acceptedLenMax),
 		stop: make(chan struct{}), conns: map[*raftConn]struct{}{},
 	}
-	return &Transport{stream: stream, NetworkTransport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+	t := &Transport{stream: stream, NetworkTransport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		ServerAddressProvider: idAsAddress{}, Logger: cfg.Logger, Stream: stream, MaxPool: raftPoolLenMax,
-	})}, nil
+	})}
+	t.forgetLife = cfg.Life.OnEnd(t.abandon)
+	return t, nil
+}
+
+// abandon ends what waits in the transport, without a call to the network.
+func (t *Transport) abandon() {
+	_ = t.NetworkTransport.Close() // which says so to who accepts, and never fails
 }
 
 // AcceptRaft takes over an accepted connection whose bytes read so far are
@@ -74,6 +85,7 @@ func (t *Transport) Close() error {
 	err := t.NetworkTransport.Close()
 	t.stream.suspend(true)
 	t.CloseStreams()
+	t.forgetLife()
 	return err
 }
 

@@ -96,11 +96,12 @@ func (b *Budget) Evicted() uint64 {
 
 // begin registers a frame that has begun to arrive.
 func (b *Budget) begin(a *arrival) {
-	a.progress.Store(int64(b.clock.Mono()))
+	now := b.clock.Mono()
+	a.progress.Store(int64(now))
 	b.mu.Lock()
-	a.began = b.clock.Mono()
+	defer b.mu.Unlock()
+	a.began = now
 	b.incomplete[a] = struct{}{}
-	b.mu.Unlock()
 }
 
 // complete takes a off the list: it is whole, or its connection is gone.
@@ -186,13 +187,13 @@ func (b *Budget) TakeBack(buf []byte) {
 	buf = buf[:cap(buf)]
 	class, reusable := classOf(len(buf))
 	b.mu.Lock()
+	defer b.mu.Unlock() // granting reads the clock
 	b.used -= int64(len(buf))
 	if reusable && b.pooledSize+int64(len(buf)) <= b.max/pooledShare {
 		b.pool[class] = append(b.pool[class], buf)
 		b.pooledSize += int64(len(buf))
 	}
 	b.grant()
-	b.mu.Unlock()
 }
 
 // grant gives memory to those who wait for it, small frames first.
@@ -236,13 +237,20 @@ func (b *Budget) abandon(a *arrival) {
 // for each other nor a crowd that trickles keeps smaller requests out. Frames
 // of one size that wait for each other are thinned out by half of the budget.
 func (b *Budget) sweep() {
-	b.mu.Lock()
-	if len(b.waiters[0])+len(b.waiters[1]) == 0 {
-		b.mu.Unlock()
-		return
-	}
 	now := b.clock.Mono()
-	var victims, late []*arrival
+	for _, a := range b.victims(now) {
+		a.conn.evict(errEvicted)
+	}
+}
+
+// victims chooses the frames that sweep evicts.
+func (b *Budget) victims(now clock.Mono) (victims []*arrival) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.waiters[0])+len(b.waiters[1]) == 0 {
+		return nil
+	}
+	var late []*arrival
 	for a := range b.incomplete { //det:ok sorted below
 		switch {
 		case !a.waiting && now.Sub(clock.Mono(a.progress.Load())) >= stalledAfter:
@@ -255,10 +263,7 @@ func (b *Budget) sweep() {
 		victims = b.preempt(now, late)
 	}
 	b.evicted += uint64(len(victims))
-	b.mu.Unlock()
-	for _, a := range victims {
-		a.conn.evict(errEvicted)
-	}
+	return victims
 }
 
 // preempt chooses among the late frames those that make room.

@@ -277,31 +277,44 @@ var errDisconnect = errors.New("connection closed in place of an answer")
 // completions find a connection that is gone.
 func (c *Conn) end() {
 	c.close()
-	c.mu.Lock()
-	c.ended, c.failed = true, true
-	writing := c.writing
-	c.mu.Unlock()
-	if writing {
-		select {
-		case c.wake <- struct{}{}:
-		default:
-		}
+	if c.endWriter() {
 		<-c.finished
 	}
 }
 
+// endWriter has the writer's goroutine end, and tells whether there is one.
+func (c *Conn) endWriter() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended, c.failed = true, true
+	if c.writing {
+		select {
+		case c.wake <- struct{}{}:
+		default:
+		}
+	}
+	return c.writing
+}
+
 // close ends the stream; the reader then ends the rest. Any goroutine may call it.
 func (c *Conn) close() {
-	if !c.gone.CompareAndSwap(false, true) {
-		return
+	if c.letGo() {
+		_ = c.tc.Close() // the peer learns by the closed stream; nothing was promised
 	}
-	_ = c.tc.Close() // the peer learns by the closed stream; nothing was promised
+}
+
+// letGo ends all waits for this connection, once, and tells whether it did.
+func (c *Conn) letGo() bool {
+	if !c.gone.CompareAndSwap(false, true) {
+		return false
+	}
 	close(c.closed)
 	c.srv.budget.abandon(&c.arr)
 	c.mu.Lock()
 	c.failed = true
 	c.mu.Unlock()
 	c.drained.Broadcast()
+	return true
 }
 
 // evict closes the connection because it holds memory that others wait for.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/moldau/moldau/broker/event"
 	"github.com/moldau/moldau/clock"
+	"github.com/moldau/moldau/internal/life"
 	"github.com/moldau/moldau/net/transport"
 )
 
@@ -44,6 +45,8 @@ type Config struct {
 	// Turns is how many requests with large answers are computed at once; at
 	// least one.
 	Turns int
+	// Life ends what waits when the node is gone; nil never ends.
+	Life *life.Life
 }
 
 // Server serves connections. Make it with New.
@@ -63,6 +66,8 @@ type Server struct {
 	closed bool
 	stop   chan struct{}
 	wg     sync.WaitGroup
+
+	forgetLife func()
 }
 
 // Listener is one of a server's listeners.
@@ -85,6 +90,7 @@ func New(cfg Config) *Server {
 	}
 	s.wg.Add(1)
 	go s.janitor()
+	s.forgetLife = cfg.Life.OnEnd(s.abandon)
 	return s
 }
 
@@ -244,7 +250,24 @@ func (s *Server) Close() error {
 		c.close()
 	}
 	s.wg.Wait()
+	s.forgetLife()
 	return err
+}
+
+// abandon ends everything that waits, when the node is gone: connections as
+// if they had closed, without a call to the network.
+func (s *Server) abandon() {
+	s.mu.Lock()
+	s.closed = true
+	open := make([]*Conn, 0, len(s.conns))
+	for _, c := range s.conns { //det:ok all are let go
+		open = append(open, c)
+	}
+	s.mu.Unlock()
+	for _, c := range open {
+		c.letGo()
+		c.endWriter()
+	}
 }
 
 func hostOf(addr string) string {

@@ -94,10 +94,11 @@ func (t *turns) grant() {
 // writing charges an answer of n bytes that c begins to write; it is called
 // while the turn is still held, so that the sum is known before the next one.
 func (t *turns) writing(c *Conn, n int) {
+	now := t.clock.Mono()
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.bytes += int64(n)
-	t.writes[c] = pendingWrite{bytes: int64(n), since: t.clock.Mono()}
-	t.mu.Unlock()
+	t.writes[c] = pendingWrite{bytes: int64(n), since: now}
 }
 
 // written ends the charge of c's answer.
@@ -112,10 +113,10 @@ func (t *turns) written(c *Conn) {
 // sweep ends the connections whose clients do not read while others wait for
 // the memory of answers. The janitor calls it every janitorEvery.
 func (t *turns) sweep() {
+	now := t.clock.Mono()
 	t.mu.Lock()
 	var victims []*Conn
 	if t.bytes > answerBytesMax {
-		now := t.clock.Mono()
 		for c, w := range t.writes { //det:ok every stalled write goes
 			if now.Sub(w.since) >= writeStalledAfter {
 				victims = append(victims, c)

@@ -29,6 +29,7 @@ type loader struct {
 	clock clock.Clock
 	jobs  *inbox.Inbox[loadJob]
 	stop  chan struct{}
+	once  sync.Once
 	wg    sync.WaitGroup
 }
 
@@ -52,9 +53,14 @@ func newLoader(c clock.Clock) *loader {
 func (l *loader) start(j loadJob) { l.jobs.Offer(j) }
 
 func (l *loader) close() {
-	close(l.stop)
-	l.jobs.Close()
+	l.end()
 	l.wg.Wait()
+}
+
+// end ends what waits.
+func (l *loader) end() {
+	l.once.Do(func() { close(l.stop) })
+	l.jobs.Close()
 }
 
 // run hands the jobs to a bounded number of lanes.
@@ -85,8 +91,8 @@ func (l *loader) run() {
 			l.wg.Add(1)
 			go func() {
 				defer l.wg.Done()
+				defer func() { <-lanes }()
 				l.load(j)
-				<-lanes
 			}()
 		}
 	}

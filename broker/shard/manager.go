@@ -15,6 +15,7 @@ import (
 	"github.com/moldau/moldau/broker/seglog"
 	"github.com/moldau/moldau/broker/seglog/logdir"
 	"github.com/moldau/moldau/clock"
+	"github.com/moldau/moldau/internal/life"
 	"github.com/moldau/moldau/internal/yield"
 )
 
@@ -43,6 +44,8 @@ type Config struct {
 	// NewCoordinator makes the machine of an internal topic's partition, or nil
 	// for topics without one.
 	NewCoordinator func(topic string) func() coord.Machine
+	// Life ends what waits when the node is gone; nil never ends.
+	Life *life.Life
 }
 
 // Manager opens, moves and closes the replicas of this broker as the metadata
@@ -60,6 +63,8 @@ type Manager struct {
 	recovered map[kafka.TopicPartition]recovered // not adopted yet; Apply's
 	byName    map[folder]recovered               // the same; Apply's
 	nextKey   uint64
+
+	forgetLife func()
 }
 
 type recovered struct {
@@ -82,7 +87,7 @@ func NewManager(cfg Config, clusterID string) *Manager {
 		recovered: make(map[kafka.TopicPartition]recovered), byName: make(map[folder]recovered),
 	}
 	for i := range cfg.Shards {
-		s := newShard(i, cfg.Clock, cfg.Events)
+		s := newShard(i, cfg.Clock, cfg.Events, cfg.Life)
 		m.shards = append(m.shards, s)
 		go s.run()
 	}
@@ -98,6 +103,7 @@ func NewManager(cfg Config, clusterID string) *Manager {
 		}
 	}
 	m.image.Store(metaimage.New(clusterID))
+	m.forgetLife = cfg.Life.OnEnd(m.abandon)
 	return m
 }
 
@@ -182,7 +188,7 @@ func (m *Manager) remove(ids []kafka.TopicPartition) {
 		}
 	}
 	for range waiting {
-		h := <-done
+		h := life.Receive(m.cfg.Life, done)
 		if err := h.dir.Delete(h.part); err != nil {
 			m.cfg.Events.Emit(ReplicaNotOpened{Topic: h.Topic, ID: h.ID, Err: fmt.Errorf("delete: %w", err)})
 		}
@@ -461,5 +467,14 @@ func (m *Manager) Close() {
 	}
 	for _, s := range m.shards {
 		<-s.ended
+	}
+	m.forgetLife()
+}
+
+// abandon ends what waits for the shards, and the shards.
+func (m *Manager) abandon() {
+	m.loader.end()
+	for _, s := range m.shards {
+		s.in.Close()
 	}
 }

@@ -3,6 +3,7 @@ package shard
 import (
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/replica"
+	"github.com/moldau/moldau/internal/life"
 )
 
 // QueryKind says what a Query asks.
@@ -57,7 +58,7 @@ func (q *Query) Start() {
 
 // Finish waits for the answer; false when the replica is not here any more.
 func (q *Query) Finish() bool {
-	<-q.done
+	life.Receive(q.Handle.shard.life, q.done)
 	return q.Code != kafka.ErrNotLeaderOrFollower
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/moldau/moldau/broker/seglog/logdir"
 	"github.com/moldau/moldau/clock"
 	"github.com/moldau/moldau/internal/inbox"
+	"github.com/moldau/moldau/internal/life"
 )
 
 const (
@@ -35,6 +36,7 @@ type Shard struct {
 	events event.Sink
 	in     *inbox.Inbox[message]
 	ended  chan struct{}
+	life   *life.Life
 
 	// The rest belongs to the loop.
 	now       replica.Times
@@ -53,10 +55,10 @@ type Shard struct {
 	dirs      []*logdir.Dir // keys of orders, in order of first use
 }
 
-func newShard(index int, c clock.Clock, events event.Sink) *Shard {
+func newShard(index int, c clock.Clock, events event.Sink, l *life.Life) *Shard {
 	return &Shard{
 		index: index, clock: c, events: events,
-		in: inbox.New[message](inboxLenMax), ended: make(chan struct{}),
+		in: inbox.New[message](inboxLenMax), ended: make(chan struct{}), life: l,
 		orders: make(map[*logdir.Dir][]logdir.Order), byKey: make(map[uint64]*Handle),
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/moldau/moldau/broker/metaimage/published"
 	"github.com/moldau/moldau/broker/metarecord"
 	"github.com/moldau/moldau/clock"
+	"github.com/moldau/moldau/internal/life"
 	"github.com/moldau/moldau/net/transport"
 )
 
@@ -76,6 +77,8 @@ type Config struct {
 	// cluster id, its metadata parted from the cluster's): the node must stop.
 	// It must not wait.
 	OnFailure func(error)
+	// Life ends what waits when the node is gone; nil never ends.
+	Life *life.Life
 }
 
 func (c *Config) validate() error {

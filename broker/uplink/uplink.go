@@ -3,6 +3,8 @@ package uplink
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,6 +28,8 @@ type Uplink struct {
 	stopOnce sync.Once
 	wg       sync.WaitGroup
 
+	forgetLife func()
+
 	mu    sync.Mutex
 	conns map[transport.Conn]struct{}
 	idle  []*link       // for forwarded requests
@@ -43,6 +47,7 @@ func New(cfg Config) (*Uplink, error) {
 	}
 	u.state.init()
 	u.ids.init()
+	u.forgetLife = cfg.Life.OnEnd(u.end)
 	for _, run := range []func(){u.follow, u.session, u.allocate} {
 		u.wg.Add(1)
 		go func() {
@@ -55,16 +60,19 @@ func New(cfg Config) (*Uplink, error) {
 
 // Close ends everything and waits until it has ended. Requests under way fail.
 func (u *Uplink) Close() {
-	u.stopOnce.Do(func() {
-		close(u.stop)
-		u.mu.Lock()
-		for conn := range u.conns { //det:ok all are closed
-			_ = conn.Close() // ends whoever reads or writes
-		}
-		u.mu.Unlock()
-	})
+	u.end()
+	u.mu.Lock()
+	open := slices.Collect(maps.Keys(u.conns)) //det:ok all are closed
+	u.mu.Unlock()
+	for _, conn := range open {
+		_ = conn.Close() // ends whoever reads or writes
+	}
 	u.wg.Wait()
+	u.forgetLife()
 }
+
+// end ends what waits.
+func (u *Uplink) end() { u.stopOnce.Do(func() { close(u.stop) }) }
 
 func (u *Uplink) closed() bool {
 	select {

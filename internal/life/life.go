@@ -4,6 +4,7 @@
 // each other let go and end, which is all that is left to do.
 //
 //	Life ── Over: closed at the end, for selects
+//	     ├─ Receive: to receive, or end the goroutine
 //	     └─ OnEnd: for who cannot select (conditions, libraries)
 //
 // It is NOT a clean stop: that is each part's Close, in its order. A part that
@@ -14,6 +15,7 @@
 package life
 
 import (
+	"runtime"
 	"slices"
 	"sync"
 )
@@ -81,4 +83,15 @@ func (l *Life) End() {
 	for _, c := range calls {
 		c.f()
 	}
+}
+
+// Receive receives from ch. If the life ends before, it ends the goroutine
+// (runtime.Goexit; deferred calls run), as the seams of a node that is gone do.
+func Receive[T any](l *Life, ch <-chan T) (v T) {
+	select {
+	case v = <-ch:
+	case <-l.Over():
+		runtime.Goexit()
+	}
+	return v
 }

@@ -18,8 +18,9 @@ type conn struct {
 }
 
 // newPair returns the two ends of a connection.
-func newPair(c clock.Clock, dialer, accepter string) (dial, accept *conn) {
-	to, from := newRing(c), newRing(c)
+func newPair(n *Network, dialer, accepter string) (dial, accept *conn) {
+	c := n.clock
+	to, from := newRing(c, n.over), newRing(c, n.over)
 	return &conn{clock: c, in: from, out: to, local: dialer, remote: accepter},
 		&conn{clock: c, in: to, out: from, local: accepter, remote: dialer}
 }

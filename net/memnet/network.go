@@ -25,6 +25,7 @@ const (
 // Network is a network within the process. Make it with New.
 type Network struct {
 	clock clock.Clock
+	over  <-chan struct{}
 
 	mu        sync.Mutex
 	listeners map[endpoint]*listener
@@ -32,9 +33,13 @@ type Network struct {
 }
 
 // New returns an empty network whose timeouts go by c.
-func New(c clock.Clock) *Network {
+func New(c clock.Clock) *Network { return NewUntil(c, nil) }
+
+// NewUntil is New, of a network whose calls fail with transport.ErrClosed once
+// over is closed, those that wait included.
+func NewUntil(c clock.Clock, over <-chan struct{}) *Network {
 	invariant.Check(c != nil, "memnet without a clock")
-	return &Network{clock: c, listeners: map[endpoint]*listener{}, nextPort: portFirst}
+	return &Network{clock: c, over: over, listeners: map[endpoint]*listener{}, nextPort: portFirst}
 }
 
 // endpoint is an address in the form in which addresses are compared.
@@ -118,7 +123,7 @@ func (n *Network) Dial(address string, timeout time.Duration, stop <-chan struct
 	if l == nil {
 		return nil, fmt.Errorf("dial %s: %w", address, transport.ErrRefused)
 	}
-	client, server := newPair(n.clock, local.String(), at.String())
+	client, server := newPair(n, local.String(), at.String())
 	if err := l.offer(n.clock, server, timeout, stop); err != nil {
 		return nil, fmt.Errorf("dial %s: %w", address, err)
 	}
@@ -169,6 +174,8 @@ func (l *listener) await(clk clock.Clock, c *conn, timeout time.Duration, stop <
 		return transport.ErrRefused
 	case <-stop:
 		return transport.ErrClosed
+	case <-l.network.over:
+		return transport.ErrClosed
 	case <-expired:
 		return transport.ErrTimeout
 	}
@@ -186,15 +193,16 @@ func isClosed(ch <-chan struct{}) bool {
 // Accept is transport.Listener's.
 func (l *listener) Accept() (transport.Conn, error) {
 	yield.Point()
-	if isClosed(l.closed) {
+	if isClosed(l.closed) || isClosed(l.network.over) {
 		return nil, transport.ErrClosed
 	}
 	select {
 	case c := <-l.backlog:
 		return c, nil
 	case <-l.closed:
-		return nil, transport.ErrClosed
+	case <-l.network.over:
 	}
+	return nil, transport.ErrClosed
 }
 
 // Addr is transport.Listener's.

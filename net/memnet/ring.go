@@ -25,6 +25,7 @@ var ErrReset = errors.New("connection reset by peer")
 // advances head. So the writer may fill a free part without holding mu.
 type ring struct {
 	reader, writer side
+	over           <-chan struct{} // of the network
 
 	mu           sync.Mutex
 	bytes        []byte // a power of two long
@@ -44,8 +45,9 @@ type side struct {
 	deadline clock.Mono //
 }
 
-func newRing(c clock.Clock) *ring {
+func newRing(c clock.Clock, over <-chan struct{}) *ring {
 	return &ring{
+		over:   over,
 		reader: side{clock: c, wake: make(chan struct{}, 1)},
 		writer: side{clock: c, wake: make(chan struct{}, 1)},
 	}
@@ -66,7 +68,7 @@ func (s *side) expired() bool { return s.limited && s.clock.Mono() >= s.deadline
 
 // wait unlocks mu, waits to be roused or for the deadline, and locks mu, even
 // if a clock ends the goroutine meanwhile, as the simulator's does in a crash.
-func (s *side) wait(mu *sync.Mutex) {
+func (s *side) wait(mu *sync.Mutex, over <-chan struct{}) {
 	s.waiting = true
 	limited, deadline := s.limited, s.deadline
 	mu.Unlock()
@@ -84,10 +86,14 @@ func (s *side) wait(mu *sync.Mutex) {
 		select {
 		case <-s.wake:
 		case <-s.timer.C():
+		case <-over:
 		}
 		s.timer.Stop()
 	} else {
-		<-s.wake
+		select {
+		case <-s.wake:
+		case <-over:
+		}
 	}
 }
 
@@ -105,7 +111,7 @@ func (r *ring) read(p []byte) (int, error) {
 	defer r.mu.Unlock()
 	for {
 		switch {
-		case r.readerClosed:
+		case r.readerClosed, isClosed(r.over):
 			return 0, transport.ErrClosed
 		case len(p) == 0:
 			return 0, nil
@@ -116,7 +122,7 @@ func (r *ring) read(p []byte) (int, error) {
 		case r.writerClosed:
 			return 0, io.EOF
 		}
-		r.reader.wait(&r.mu)
+		r.reader.wait(&r.mu, r.over)
 	}
 }
 
@@ -146,7 +152,7 @@ func (r *ring) reserve(want int) ([]byte, error) {
 			free := min(len(r.bytes)-r.length, len(r.bytes)-tail)
 			return r.bytes[tail:][:min(free, want)], nil
 		}
-		r.writer.wait(&r.mu)
+		r.writer.wait(&r.mu, r.over)
 	}
 }
 
@@ -197,7 +203,7 @@ func (r *ring) writable() error {
 // writeError says why nothing can be written. The caller holds mu.
 func (r *ring) writeError() error {
 	switch {
-	case r.writerClosed:
+	case r.writerClosed, isClosed(r.over):
 		return transport.ErrClosed
 	case r.readerClosed:
 		return ErrReset

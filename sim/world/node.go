@@ -50,7 +50,7 @@ type Node struct {
 	streams simcore.Streams
 	dirs    []string
 
-	mu       sync.Mutex
+	mu      sync.Mutex
 	cfg     NodeConfig
 	started int // processes so far
 	current *process
@@ -181,8 +181,10 @@ func (n *Node) crashed(p *process, how simcore.Ending) {
 	case !clean:
 		n.world.Event(history.Event{Kind: history.EventCrash, Node: n.ID})
 	}
-	p.stop()
-	go p.broker.Abandon()
+	go func() {
+		p.broker.Abandon()
+		p.stop()
+	}()
 	close(p.ended)
 }
 

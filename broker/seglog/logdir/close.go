@@ -32,6 +32,7 @@ func (d *Dir) Close(clean bool, brokerEpoch int64) error {
 	d.background.in.Close()
 	<-d.background.done
 	d.committer.stop()
+	d.forgetLife()
 	return errors.Join(err, d.closeFiles(), d.lock.Close())
 }
 

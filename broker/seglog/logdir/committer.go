@@ -7,6 +7,7 @@ import (
 
 	"github.com/moldau/moldau/broker/seglog"
 	"github.com/moldau/moldau/clock"
+	"github.com/moldau/moldau/internal/life"
 )
 
 // committer makes things durable: one goroutine, one turn after the other. A
@@ -123,7 +124,7 @@ func (c *committer) call(fn func(*committer) error) error {
 	c.calls = append(c.calls, call)
 	c.signal()
 	c.mu.Unlock()
-	<-call.done
+	life.Receive(c.d.cfg.Life, call.done)
 	return call.err
 }
 

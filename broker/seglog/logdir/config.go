@@ -8,6 +8,7 @@ import (
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/clock"
 	"github.com/moldau/moldau/disk/vfs"
+	"github.com/moldau/moldau/internal/life"
 )
 
 // Config is what a Dir is made from. The first four fields are required; the
@@ -46,6 +47,8 @@ type Config struct {
 	MarksInterval time.Duration
 	// BackgroundSyncInterval is how often files of `os` topics are synced.
 	BackgroundSyncInterval time.Duration
+	// Life ends what waits when the node is gone; nil never ends.
+	Life *life.Life
 
 	// lazyJournal leaves the first block to be made when it is needed.
 	lazyJournal bool

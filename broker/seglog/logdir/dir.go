@@ -46,6 +46,8 @@ type Dir struct {
 	sinceMarks    atomic.Int64  // bytes appended since the last marks
 	hwChanged     atomic.Bool
 	startsChanged atomic.Bool
+
+	forgetLife func()
 }
 
 // Recovered is a partition that Open found in the directory.
@@ -110,10 +112,22 @@ func Open(cfg Config) (*Dir, error) {
 	if err := d.recover(); err != nil {
 		return nil, errors.Join(fmt.Errorf("recover log directory %s: %w", cfg.Path, err), lock.Close())
 	}
+	d.forgetLife = cfg.Life.OnEnd(d.abandon)
 	go d.lane.loop()
 	go d.committer.loop()
 	go d.background.loop()
 	return d, nil
+}
+
+// abandon ends what waits for the workers, and the workers.
+func (d *Dir) abandon() {
+	d.lane.in.Close()
+	d.background.in.Close()
+	d.committer.mu.Lock()
+	defer d.committer.mu.Unlock()
+	d.committer.closing = true
+	d.committer.signal()
+	d.committer.space.Broadcast()
 }
 
 func newBackground(d *Dir) *background {
