@@ -42,6 +42,7 @@ type Recorder struct {
 	topics   []*Topic
 	progress map[string]int64
 	counts   Counts
+	rot      bool
 	failures []string
 	line     []byte
 }
@@ -52,6 +53,7 @@ type Counts struct {
 	OK       int64 // of which were acknowledged
 	Acked    int64 // appends acknowledged with acks 1 or -1
 	Records  int64 // read
+	Rotten   int64 // answers with a batch whose checksum is wrong
 	Failures int64 // what Fail was told
 }
 
@@ -141,6 +143,25 @@ func (r *Recorder) Fail(lane, what string) {
 	}
 }
 
+// ExpectRot says that disks change bytes from now on that nobody wrote. Before,
+// a batch whose checksum is wrong is a failure.
+func (r *Recorder) ExpectRot() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.rot = true
+}
+
+// rotten notes an answer with a batch whose checksum is wrong.
+func (r *Recorder) rotten(lane, what string) {
+	r.mu.Lock()
+	r.counts.Rotten++
+	expected := r.rot
+	r.mu.Unlock()
+	if !expected {
+		r.Fail(lane, what)
+	}
+}
+
 // Failures are the first that Fail was told; Counts has their number.
 func (r *Recorder) Failures() []string {
 	r.mu.Lock()
@@ -214,6 +235,13 @@ func (r *Recorder) End(op *history.Op, outcome history.Outcome, code int16, at i
 		}
 	}
 	r.keep(r.writer.Op(op))
+}
+
+// Drop forgets an operation that turned out to be none.
+func (r *Recorder) Drop(op *history.Op) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.open, op.ID)
 }
 
 // Answered closes an operation by the code of its answer.

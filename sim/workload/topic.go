@@ -2,10 +2,8 @@ package workload
 
 import (
 	"encoding/hex"
-	"errors"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/moldau/moldau/linearizability/history"
 )
@@ -29,7 +27,8 @@ type Topic struct {
 
 	mu         sync.Mutex
 	partitions int32
-	gone       bool // somebody has asked for its deletion
+	gone       bool // somebody is deleting it, or has
+	perhaps    bool // a deletion may have happened
 }
 
 // Text is the id as histories have it.
@@ -56,10 +55,19 @@ func (t *Topic) Gone() bool {
 	return t.gone
 }
 
-func (t *Topic) setGone() {
+// deleting marks that a deletion is asked for.
+func (t *Topic) deleting() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.gone = true
+}
+
+// deleted takes what came of it: a topic of which every deletion failed is there.
+func (t *Topic) deleted(outcome history.Outcome) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.perhaps = t.perhaps || outcome != history.OutcomeFailed
+	t.gone = t.perhaps
 }
 
 // declared is the topic as the history declares it.
@@ -89,17 +97,4 @@ func (r *Recorder) Topics() []*Topic {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.topics)
-}
-
-// CreateTopics makes topics within a time limit, trying again while the cluster
-// refuses, and declares them.
-func CreateTopics(env *Env, specs []TopicSpec, limit time.Duration) ([]*Topic, error) {
-	return nil, errors.New("not there yet")
-}
-
-// FinalReads reads every partition of the topics, nil for all that were declared
-// and not deleted, from log start to high watermark, and records it as final.
-// Nothing else may be under way.
-func FinalReads(env *Env, topics []*Topic, limit time.Duration) error {
-	return errors.New("not there yet")
 }
