@@ -7,8 +7,8 @@ import (
 
 // outside is what may touch the world itself: the real edges, programs, what
 // only tests import, the simulator's parts outside the guest, and
-// internal/simcore, whose ProcessTime is the true time
-// that the simulated clocks are wrong against (the others take it from there).
+// internal/simcore, whose ProcessTime is the true time that the simulated
+// clocks are wrong against (the others take it from there).
 var outside = []string{
 	"internal/simcore", "sim/overlay", "sim/engine", "sim/host", "clock/sysclock", "net/tcp", "disk/osfs", "cmd", "tests", "tools", "bench", "internal/lint", "internal/peer",
 }

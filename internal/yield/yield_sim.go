@@ -2,7 +2,11 @@
 
 package yield
 
-import "runtime"
+import _ "unsafe" // for go:linkname
 
-// Point lets the seeded scheduler of the simulator choose who runs next.
-func Point() { runtime.Gosched() }
+// Point lets the seeded scheduler of the simulator choose who runs next. It
+// needs the simulator's runtime (sim/overlay).
+func Point() { point() }
+
+//go:linkname point runtime.simYieldPoint
+func point()
