@@ -10,7 +10,7 @@ import (
 // internal/simcore, whose ProcessTime is the true time that the simulated
 // clocks are wrong against (the others take it from there).
 var outside = []string{
-	"internal/simcore", "sim/overlay", "sim/engine", "sim/host", "clock/sysclock", "net/tcp", "disk/osfs", "cmd", "tests", "tools", "bench", "internal/lint", "internal/peer",
+	"internal/simcore", "sim/overlay", "sim/engine", "sim/selftest", "sim/host", "clock/sysclock", "net/tcp", "disk/osfs", "cmd", "tests", "tools", "bench", "internal/lint", "internal/peer",
 }
 
 // anyName stands for everything in a package.
