@@ -23,7 +23,7 @@ import (
 	"github.com/moldau/moldau/net/transport"
 )
 
-// Config is what a Broker is made from. All fields are required.
+// Config is what a Broker is made from. All fields are required but Tuning.
 type Config struct {
 	Settings *config.Broker
 	FS       vfs.FS
@@ -34,6 +34,8 @@ type Config struct {
 	// Shards is the number of loops where moldau.shards does not say it, at
 	// least 1: the number of processors in production.
 	Shards int
+	// Tuning may be zero.
+	Tuning Tuning
 }
 
 // Broker is one node. Make it with New, run it with Run.

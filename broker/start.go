@@ -184,10 +184,10 @@ func (b *Broker) openAll(store *raftmeta.Store) error {
 }
 
 func (b *Broker) openDir(d identity.Directory) (*logdir.Dir, error) {
-	return logdir.Open(logdir.Config{
+	return logdir.Open(b.cfg.Tuning.disk(logdir.Config{
 		FS: b.cfg.FS, Clock: b.cfg.Clock, Path: d.Path, Events: b.cfg.Events, Life: b.life,
 		OnOffline: func(err error) { b.directoryLost(d, err) },
-	})
+	}))
 }
 
 // directoryLost reports a directory that went offline while the node runs;

@@ -46,7 +46,7 @@ func (b *Broker) layers(img *metaimage.Image, topic string) config.Layers {
 
 // topicConfig is what a topic's configuration means for its replicas here.
 func (b *Broker) topicConfig(img *metaimage.Image, topic string) shard.TopicConfig {
-	t := config.ResolveTopic(b.layers(img, topic))
+	t := b.cfg.Tuning.topic(config.ResolveTopic(b.layers(img, topic)))
 	replicas := 1
 	if meta := img.TopicByName(topic); meta != nil {
 		if p := meta.Partition(0); p != nil {

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/moldau/moldau/broker"
 	"github.com/moldau/moldau/broker/batch"
 	"github.com/moldau/moldau/broker/config"
 	"github.com/moldau/moldau/linearizability/history"
@@ -19,7 +20,7 @@ func mixed() Scenario {
 		About: "producers and consumers on one node, any settings, any faults",
 		Plan: func(d *Draw) Plan {
 			return Plan{
-				Nodes:  []world.NodeConfig{{ID: 1, Shards: 1 + d.Rand.IntN(3), Properties: d.Settings()}},
+				Nodes:  []world.NodeConfig{{ID: 1, Shards: 1 + d.Rand.IntN(3), Properties: d.Settings(), Tuning: d.Tuning()}},
 				Topics: d.Topics(1 + d.Rand.IntN(3)),
 				Faults: fault.Draw(d.Streams.Stream("faults"), fault.All(), false),
 				Net:    Net{Delay: time.Duration(d.Rand.IntN(2000)) * time.Microsecond, Jitter: time.Duration(1+d.Rand.IntN(3000)) * time.Microsecond},
@@ -58,9 +59,22 @@ func (d *Draw) Settings() []config.Property {
 		return config.Property{Name: name, Value: strconv.FormatInt(oneOf(d, values...), 10)}
 	}
 	return []config.Property{
-		number("log.segment.bytes", 16<<10, 64<<10, 1<<20, 1<<30),
 		number("log.index.interval.bytes", 64, 4096),
 		number("offsets.topic.num.partitions", 1, 3),
 		number("moldau.request.memory.bytes", 4<<20, 112<<20),
+	}
+}
+
+// Tuning draws bounds that a run can meet: of segments, journal, marks.
+func (d *Draw) Tuning() broker.Tuning {
+	block := oneOf[int64](d, 64<<10, 256<<10, 1<<20)
+	return broker.Tuning{
+		SegmentBytesMax:   oneOf[int64](d, 8<<10, 64<<10, 1<<20),
+		JournalBlockBytes: block, JournalBytes: block * oneOf[int64](d, 2, 4),
+		InlineBytesMax: oneOf(d, 200, 4<<10, 32<<10),
+		DirectFilesMax: oneOf(d, -1, 1, 4), HandlesMax: oneOf(d, 1, 8, 4096),
+		MarksBytes:             oneOf[int64](d, 16<<10, 1<<20, 128<<20),
+		MarksInterval:          oneOf(d, 200*time.Millisecond, time.Second),
+		BackgroundSyncInterval: oneOf(d, 500*time.Millisecond, 5*time.Second),
 	}
 }

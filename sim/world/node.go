@@ -34,6 +34,8 @@ type NodeConfig struct {
 	Shards int
 	// Properties are the broker's, beyond its identity, listeners and directories.
 	Properties []config.Property
+	// Tuning is what no setting names.
+	Tuning broker.Tuning
 	// CapacityBytes of its disk; zero is 1 TiB.
 	CapacityBytes int64
 }
@@ -88,6 +90,13 @@ func (n *Node) SetProperties(properties []config.Property) {
 	n.cfg.Properties = properties
 }
 
+// SetTuning does the same with the broker's tuning.
+func (n *Node) SetTuning(t broker.Tuning) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.cfg.Tuning = t
+}
+
 // settings are the properties of the next process.
 func (n *Node) settings() (*config.Broker, error) {
 	n.mu.Lock()
@@ -139,7 +148,7 @@ func (n *Node) Start() error {
 	p.broker, err = broker.New(broker.Config{
 		Settings: set, FS: n.Disk.Mount(p.fence), Network: n.world.Fabric.Join(n.Host, p.fence), Clock: clk,
 		Entropy: simclock.NewEntropy(p.fence, n.streams.Stream("entropy/"+strconv.Itoa(p.number))),
-		Events:  sink{n, p}, Shards: n.cfg.Shards,
+		Events:  sink{n, p}, Shards: n.cfg.Shards, Tuning: n.cfg.Tuning,
 	})
 	if err != nil {
 		return fmt.Errorf("broker of %s: %w", n.Host, err)

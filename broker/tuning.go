@@ -1,0 +1,38 @@
+package broker
+
+import (
+	"time"
+
+	"github.com/moldau/moldau/broker/config"
+	"github.com/moldau/moldau/broker/seglog/logdir"
+)
+
+// Tuning sets what no setting names. Zero leaves a field as it is. It is for
+// simulations, whose runs are too short for bounds made for real loads.
+type Tuning struct {
+	// SegmentBytesMax caps segment.bytes of every topic.
+	SegmentBytesMax int64
+	// See logdir.Config.
+	JournalBytes, JournalBlockBytes       int64
+	InlineBytesMax                        int
+	DirectFilesMax                        int // below zero: none
+	HandlesMax                            int
+	MarksBytes                            int64
+	MarksInterval, BackgroundSyncInterval time.Duration
+}
+
+// disk applies the tuning to a log directory's configuration.
+func (t *Tuning) disk(c logdir.Config) logdir.Config {
+	c.JournalBytes, c.JournalBlockBytes, c.InlineBytesMax = t.JournalBytes, t.JournalBlockBytes, t.InlineBytesMax
+	c.DirectFilesMax, c.HandlesMax = t.DirectFilesMax, t.HandlesMax
+	c.MarksBytes, c.MarksInterval, c.BackgroundSyncInterval = t.MarksBytes, t.MarksInterval, t.BackgroundSyncInterval
+	return c
+}
+
+// topic applies the tuning to a topic's configuration.
+func (t *Tuning) topic(c config.Topic) config.Topic {
+	if t.SegmentBytesMax > 0 {
+		c.SegmentBytes = min(c.SegmentBytes, t.SegmentBytesMax)
+	}
+	return c
+}
