@@ -144,8 +144,8 @@ func (r *run) damaged(node, _ string) {
 	}
 }
 
-// env is what an actor on a host of its own runs on.
-func (r *run) env(name string) *workload.Env {
+// env is what an actor on a host of its own runs on, until stop closes.
+func (r *run) env(name string, stop <-chan struct{}) *workload.Env {
 	var bootstrap []string
 	for _, n := range r.world.Nodes() {
 		bootstrap = append(bootstrap, n.Address())
@@ -153,7 +153,7 @@ func (r *run) env(name string) *workload.Env {
 	return &workload.Env{
 		Network: r.world.Fabric.Join(name, nil), Clock: simclock.New(r.meter, nil).Boot(nil),
 		Rand: r.streams.Stream("client/" + name), Recorder: r.recorder, Bootstrap: bootstrap, Name: name,
-		Calm: r.calm, Stop: r.stop,
+		Calm: r.calm, Stop: stop,
 	}
 }
 
@@ -185,7 +185,7 @@ func (r *run) start() error {
 
 // create makes the topics.
 func (r *run) create() (err error) {
-	if r.topics, err = workload.CreateTopics(r.env(adminName), r.plan.Topics, createMax); err != nil {
+	if r.topics, err = workload.CreateTopics(r.env(adminName, nil), r.plan.Topics, createMax); err != nil {
 		return broken("create topics: %w", err)
 	}
 	return nil
@@ -200,7 +200,7 @@ func (r *run) work() error {
 		r.hosts = append(r.hosts, fmt.Sprintf("c%d", i+1))
 	}
 	for i, actor := range r.actors {
-		env := r.env(r.hosts[i])
+		env := r.env(r.hosts[i], r.stop)
 		r.wg.Add(1)
 		go func() {
 			defer r.wg.Done()
@@ -283,7 +283,7 @@ func (r *run) quiet() error {
 
 // finish reads everything, stops the nodes, and counts what is left.
 func (r *run) finish() error {
-	if err := workload.FinalReads(r.env(adminName), nil, finalMax); err != nil {
+	if err := workload.FinalReads(r.env(adminName, nil), nil, finalMax); err != nil {
 		return broken("final reads: %w", err)
 	}
 	for _, n := range r.world.Nodes() {
