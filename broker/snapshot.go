@@ -8,6 +8,7 @@ import (
 
 	"github.com/moldau/moldau/broker/api"
 	"github.com/moldau/moldau/broker/config"
+	"github.com/moldau/moldau/broker/group"
 	"github.com/moldau/moldau/broker/metaimage"
 	"github.com/moldau/moldau/broker/observe"
 )
@@ -44,6 +45,7 @@ func (b *Broker) Snapshot(s *observe.Snapshot) {
 	b.snapshotDirs(s)
 	b.snapshotPartitions(s, img)
 	b.snapshotController(s, img)
+	b.snapshotGroups(s)
 }
 
 func (b *Broker) snapshotRequests(s *observe.Snapshot) {
@@ -102,8 +104,7 @@ func (b *Broker) snapshotPartitions(s *observe.Snapshot, img *metaimage.Image) {
 		s.Partitions = append(s.Partitions, observe.Partition{
 			Topic: h.Topic, Partition: h.ID.Partition, Leader: status.Leader, Offline: status.Offline,
 			Replicas: len(meta.Replicas), InSync: len(meta.ISR), MinInSync: least,
-			LogStart: status.LogStart, LogEnd: status.LEO, LastStable: status.LastStable, HighWatermark: status.HighWatermark,
-			Segments: status.Segments, Bytes: status.Bytes,
+			LogStart: status.LogStart, LogEnd: status.LEO, Segments: status.Segments, Bytes: status.Bytes,
 		})
 	}
 }
@@ -127,6 +128,7 @@ func (b *Broker) snapshotController(s *observe.Snapshot, img *metaimage.Image) {
 	s.Raft.State = "leader"
 	c := &s.Controller
 	c.Active, c.Topics, c.Partitions = true, img.NumTopics(), img.NumPartitions()
+	c.UncleanElections = b.quorum.UncleanElections()
 	for _, broker := range img.Brokers() {
 		if broker.Fenced {
 			c.FencedBrokers++
@@ -141,6 +143,17 @@ func (b *Broker) snapshotController(s *observe.Snapshot, img *metaimage.Image) {
 			} else if len(p.Replicas) > 0 && p.Leader != p.Replicas[0] {
 				c.PreferredAway++
 			}
+		}
+	}
+}
+
+// snapshotGroups sums over the coordinators of this broker.
+func (b *Broker) snapshotGroups(s *observe.Snapshot) {
+	for _, c := range b.manager.Census() {
+		if c.What == group.CensusOffsets {
+			s.GroupOffsets = c.N
+		} else {
+			s.GroupsByState = append(s.GroupsByState, observe.GroupCount{State: c.What, Count: c.N})
 		}
 	}
 }

@@ -35,7 +35,6 @@ func (c *fetchCall) read() {
 			p.extent = ext
 			left -= int(ext.Len)
 			empty = false
-			c.h.stats.fetched(p.topic.Name, ext.Len)
 			if p.answer.Aborted {
 				c.aborted(p, plan.From)
 			}
@@ -71,6 +70,7 @@ func readError(err error) kafka.ErrorCode {
 // respond reads what may be read and encodes the answer (Fetch versions 4 to 18).
 func (c *fetchCall) respond() server.Body {
 	c.read()
+	c.h.stats.fetchDone(c.parts)
 	c.session.choose(c.parts)
 	e := &c.encoder
 	e.begin(&c.req)

@@ -60,10 +60,21 @@ func (s *Stats) produced(topic string, bytes, records int) {
 
 func (s *Stats) rejected(bytes int) { s.BytesRejected.Add(uint64(bytes)) }
 
-func (s *Stats) fetched(topic string, bytes int64) {
-	t := s.topic(topic)
-	t.BytesOut.Add(uint64(bytes))
-	t.Fetches.Add(1)
+func (s *Stats) fetchDone(parts []fetchPartition) {
+	for i := range parts {
+		p := &parts[i]
+		if p.code != kafka.ErrNone {
+			s.FailedFetch.Add(1)
+		}
+		if p.topic == nil {
+			continue
+		}
+		t := s.topic(p.topic.Name)
+		t.Fetches.Add(1)
+		if p.extent != nil {
+			t.BytesOut.Add(uint64(p.extent.Len))
+		}
+	}
 }
 
 func (s *Stats) produceDone(parts []producePart) {

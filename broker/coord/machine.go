@@ -104,4 +104,14 @@ type Machine interface {
 	// Refuse is the answer to a request that the Machine does not decide:
 	// code in every place where this request's answer carries one.
 	Refuse(req kmsg.Request, code kafka.ErrorCode) kmsg.Response
+	// Census is how much there is of what the Machine holds, for metrics: the
+	// same names in the same order at every call. Its cost does not depend on
+	// the numbers.
+	Census() []Count
+}
+
+// Count is a number of things.
+type Count struct {
+	What string
+	N    int
 }

@@ -105,6 +105,15 @@ func (r *Runtime) Err() error { return r.err }
 // (metrics, tests); whoever changes it breaks the order of things.
 func (r *Runtime) Machine() Machine { return r.machine }
 
+// Census is how much the machine holds, nothing where there is none that
+// serves.
+func (r *Runtime) Census() []Count {
+	if r.state != Active {
+		return nil
+	}
+	return r.machine.Census()
+}
+
 // Waiting is the number of requests that are not answered yet.
 func (r *Runtime) Waiting() int { return len(r.requests) }
 

@@ -448,3 +448,5 @@ func BenchmarkHandleCommitted(b *testing.B) {
 		}
 	}
 }
+
+func (m *scripted) Census() []Count { return nil }

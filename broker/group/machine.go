@@ -76,6 +76,19 @@ func (m *Machine) Counts() Counts {
 	return Counts{Groups: m.groupsIn, Offsets: m.offsets, UnknownRecords: m.unknown, UnreadableRecords: m.unreadable}
 }
 
+// CensusOffsets is what committed offsets are called in a Census; groups are
+// called by their State.
+const CensusOffsets = "offsets"
+
+// Census implements coord.Machine. Dead groups are not there any more.
+func (m *Machine) Census() []coord.Count {
+	out := make([]coord.Count, 0, states)
+	for s := Empty; s < Dead; s++ {
+		out = append(out, coord.Count{What: s.String(), N: m.groupsIn[s]})
+	}
+	return append(out, coord.Count{What: CensusOffsets, N: m.offsets})
+}
+
 // begin takes the arguments of a call.
 func (m *Machine) begin(t coord.Times, topics coord.Topics) {
 	m.now, m.topics, m.out, m.size = t, topics, coord.Outcome{}, 0

@@ -103,7 +103,7 @@ func (e emitter) node(s *Snapshot) {
 	e.gauge("kafka_server_kafkaserver_brokerstate", "State of the broker: 3 is running.", float64(s.BrokerState))
 	e.gauge("kafka_server_app_info", "The program's version.", 1, "version", s.Version)
 	e.gauge("kafka_server_brokermetadatametrics_last_applied_record_offset", "Offset of the newest metadata record that the broker follows.", float64(s.ImageOffset))
-	e.gauge("kafka_server_brokermetadatametrics_last_applied_record_lag_ms", "Age of that record, in milliseconds.", float64(s.ImageLagMillis))
+	e.counter("moldau_log_lines_dropped_total", "Lines of the log that nobody took in time.", s.LogLinesDropped)
 }
 
 const topicMetrics = "kafka_server_brokertopicmetrics_"
@@ -197,7 +197,6 @@ func (e emitter) partition(p *Partition) {
 	e.gauge("kafka_cluster_partition_underreplicated", "Whether a replica is out of sync.", truth(p.InSync < p.Replicas), labels...)
 	e.gauge("kafka_cluster_partition_underminisr", "Whether fewer than min.insync.replicas are in sync.", truth(p.InSync < p.MinInSync), labels...)
 	e.gauge("kafka_cluster_partition_atminisr", "Whether just min.insync.replicas are in sync.", truth(p.InSync == p.MinInSync), labels...)
-	e.gauge("kafka_cluster_partition_laststableoffsetlag", "Records between the last stable offset and the high watermark.", float64(max(0, p.HighWatermark-p.LastStable)), labels...)
 }
 
 func (e emitter) dirs(s *Snapshot) {

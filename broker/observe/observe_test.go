@@ -38,14 +38,14 @@ func sample() *source {
 		Requests:   []Request{{"Produce", 7, 3_500_000, 700}},
 		MemoryUsed: 1000, MemoryMax: 5000, MemoryEvicted: 6,
 		Partitions: []Partition{
-			{Topic: "a", Partition: 0, Leader: true, Replicas: 3, InSync: 2, MinInSync: 2, LogStart: 5, LogEnd: 50, LastStable: 40, HighWatermark: 45, Segments: 2, Bytes: 999},
+			{Topic: "a", Partition: 0, Leader: true, Replicas: 3, InSync: 2, MinInSync: 2, LogStart: 5, LogEnd: 50, Segments: 2, Bytes: 999},
 			{Topic: "a", Partition: 1, Offline: true, Replicas: 3, InSync: 0, MinInSync: 2},
-			{Topic: "b", Partition: 0, Leader: true, Replicas: 3, InSync: 1, MinInSync: 2, LogEnd: 1, LastStable: 1, HighWatermark: 1, Segments: 1},
+			{Topic: "b", Partition: 0, Leader: true, Replicas: 3, InSync: 1, MinInSync: 2, LogEnd: 1, Segments: 1},
 		},
 		Dirs:          []Dir{{"/d1", false, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, {Path: "/d2", Offline: true}},
 		Controller:    Controller{true, 3, 1, 4, 9, 2, 1, 8},
 		Raft:          Raft{"leader", 1, 4, 77, 78, 3},
-		GroupsByState: []GroupCount{{"Stable", 2}, {"Empty", 1}}, GroupOffsets: 21, ImageOffset: 76, ImageLagMillis: 5,
+		GroupsByState: []GroupCount{{"PreparingRebalance", 3}, {"CompletingRebalance", 4}, {"Stable", 2}, {"Empty", 1}}, GroupOffsets: 21, ImageOffset: 76, LogLinesDropped: 5,
 	}
 }
 

@@ -14,24 +14,25 @@ type Snapshot struct {
 	Version     string // of the program
 	BrokerState int    // Kafka's: 1 starting, 2 recovery, 3 running, 6 pending controlled shutdown, 7 shutting down
 
-	Topics         []Topic
-	BytesRejected  uint64
-	FailedProduce  uint64 // partitions of Produce requests that failed
-	FailedFetch    uint64 // partitions of Fetch requests that failed
-	FetchSessions  int    // incremental fetch sessions
-	Listeners      []Listener
-	Requests       []Request
-	MemoryUsed     int64  // bytes of requests under way
-	MemoryMax      int64  // their budget
-	MemoryEvicted  uint64 // connections closed to free memory
-	Partitions     []Partition
-	Dirs           []Dir
-	Controller     Controller
-	Raft           Raft
-	GroupsByState  []GroupCount
-	GroupOffsets   int // committed offsets that are held
-	ImageOffset    int64
-	ImageLagMillis int64 // age of the newest applied metadata record
+	Topics        []Topic
+	BytesRejected uint64
+	FailedProduce uint64 // partitions of Produce requests that failed
+	FailedFetch   uint64 // partitions of Fetch requests that failed
+	FetchSessions int    // incremental fetch sessions
+	Listeners     []Listener
+	Requests      []Request
+	MemoryUsed    int64  // bytes of requests under way
+	MemoryMax     int64  // their budget
+	MemoryEvicted uint64 // connections closed to free memory
+	Partitions    []Partition
+	Dirs          []Dir
+	Controller    Controller
+	Raft          Raft
+	GroupsByState []GroupCount
+	GroupOffsets  int // committed offsets that are held
+	ImageOffset   int64
+
+	LogLinesDropped uint64 // of the process's log
 }
 
 // Topic counts what went through a topic on this broker.
@@ -60,19 +61,17 @@ type Request struct {
 
 // Partition is one replica on this broker.
 type Partition struct {
-	Topic         string
-	Partition     int32
-	Leader        bool
-	Offline       bool
-	Replicas      int
-	InSync        int
-	MinInSync     int
-	LogStart      int64
-	LogEnd        int64
-	LastStable    int64
-	HighWatermark int64
-	Segments      int
-	Bytes         int64
+	Topic     string
+	Partition int32
+	Leader    bool
+	Offline   bool
+	Replicas  int
+	InSync    int
+	MinInSync int
+	LogStart  int64
+	LogEnd    int64
+	Segments  int
+	Bytes     int64
 }
 
 // Dir is one log directory.
@@ -116,6 +115,6 @@ type Raft struct {
 
 // GroupCount is how many groups of this coordinator are in a state.
 type GroupCount struct {
-	State string // Empty, PreparingRebalance, CompletingRebalance, Stable, Dead
+	State string // Empty, PreparingRebalance, CompletingRebalance, Stable
 	Count int
 }

@@ -3,6 +3,7 @@ package quorum
 import (
 	"log/slog"
 
+	"github.com/moldau/moldau/broker/controller"
 	"github.com/moldau/moldau/broker/event"
 )
 
@@ -38,6 +39,21 @@ func (OfficeLost) Level() slog.Level { return slog.LevelInfo }
 // Attrs are its fields.
 func (e OfficeLost) Attrs() []slog.Attr {
 	return []slog.Attr{slog.Int("node", int(e.Node)), slog.Int("epoch", int(e.Epoch)), slog.Int("waiting", e.Waiting)}
+}
+
+// LeaderElectedUnclean: a replica leads that was neither in sync nor eligible;
+// committed records may be lost.
+type LeaderElectedUnclean controller.UncleanElection
+
+// Kind names the event.
+func (LeaderElectedUnclean) Kind() string { return "unclean-leader-elected" }
+
+// Level is its severity.
+func (LeaderElectedUnclean) Level() slog.Level { return slog.LevelWarn }
+
+// Attrs are its fields.
+func (e LeaderElectedUnclean) Attrs() []slog.Attr {
+	return []slog.Attr{slog.String("topic", e.Topic), slog.Int("partition", int(e.Partition)), slog.Int("leader", int(e.Leader))}
 }
 
 // SnapshotWritten: the metadata up to an offset is a checkpoint file.
@@ -113,6 +129,7 @@ func (e RaftRefused) Attrs() []slog.Attr { return []slog.Attr{slog.String("error
 var (
 	_ event.Event = OfficeWon{}
 	_ event.Event = OfficeLost{}
+	_ event.Event = LeaderElectedUnclean{}
 	_ event.Event = SnapshotWritten{}
 	_ event.Event = SnapshotFailed{}
 	_ event.Event = StoreStalled{}

@@ -144,11 +144,11 @@ func (l *loop) tick() time.Duration {
 		l.lose()
 	}
 	if l.office != nil && l.room() && l.stop == nil {
-		level := l.machine.Image().MetadataVersion()
+		before := l.machine.Image()
 		var decisions [][]record
 		decisions, next = l.machine.Tick(t)
 		for _, records := range decisions {
-			l.propose(records, level, t.Wall)
+			l.propose(records, before, t.Wall)
 		}
 	}
 	next = min(next, l.expireFetches(t.Mono))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/moldau/moldau/broker/controller"
 	"github.com/moldau/moldau/broker/kafka"
+	"github.com/moldau/moldau/broker/metaimage"
 	"github.com/moldau/moldau/broker/metarecord"
 	"github.com/moldau/moldau/broker/raftmeta"
 	"github.com/moldau/moldau/internal/invariant"
@@ -29,6 +30,8 @@ type office struct {
 type proposal struct {
 	base  int64
 	batch []byte
+	// unclean are told of once the decision that ends with this batch is committed.
+	unclean []controller.UncleanElection
 }
 
 type waiting struct {
@@ -64,7 +67,7 @@ func (l *loop) maybeWin() {
 	t := l.times()
 	records := l.machine.Activate(img, img.Offset()+1, int32(term), t)
 	l.cfg.Events.Emit(OfficeWon{Node: l.cfg.Machine.NodeID, Epoch: int32(term), Offset: l.office.next})
-	l.propose(records, 0, t.Wall)
+	l.propose(records, metaimage.New(l.cfg.Machine.ClusterID), t.Wall)
 	l.handle(request{req: l.registration(), reply: func(kmsg.Response) {}})
 }
 
@@ -103,14 +106,14 @@ func (l *loop) handle(r request) {
 		r.reply(controller.NotController(r.req))
 		return
 	}
-	level := l.machine.Image().MetadataVersion()
+	before := l.machine.Image()
 	t := l.times()
 	d := l.machine.Handle(t, r.req)
 	if d.Reply == nil {
 		r.reply(controller.ErrorReply(r.req, kafka.ErrUnsupportedVersion, ""))
 		return
 	}
-	if !l.propose(d.Records, level, t.Wall) {
+	if !l.propose(d.Records, before, t.Wall) {
 		r.reply(controller.NotController(r.req))
 		return
 	}
@@ -121,9 +124,14 @@ func (l *loop) handle(r request) {
 	l.office.waiting = append(l.office.waiting, waiting{after: d.After, req: r.req, resp: d.Reply, reply: r.reply})
 }
 
-// propose puts records in flight, in the versions of the given
-// metadata.version. It reports false when that ended the office.
-func (l *loop) propose(records []record, level int16, wall int64) bool {
+// propose puts what was decided upon an image in flight, in the versions of
+// its metadata.version. It reports false when that ended the office.
+func (l *loop) propose(records []record, before *metaimage.Image, wall int64) bool {
+	if len(records) == 0 {
+		return true
+	}
+	level := before.MetadataVersion()
+	unclean := controller.UncleanElections(before, records)
 	for len(records) > 0 {
 		n := cut(records)
 		if !l.proposeBatch(records[:n], level, wall) {
@@ -131,6 +139,7 @@ func (l *loop) propose(records []record, level int16, wall int64) bool {
 		}
 		records = records[n:]
 	}
+	l.office.proposals[len(l.office.proposals)-1].unclean = unclean
 	return true
 }
 
@@ -188,6 +197,10 @@ func (l *loop) own(e raftmeta.Applied) bool {
 	o := l.office
 	if len(o.proposals) == 0 || o.proposals[0].base != e.BaseOffset || !bytes.Equal(o.proposals[0].batch, e.Batch) {
 		return false
+	}
+	for _, u := range o.proposals[0].unclean {
+		l.unclean.Add(1)
+		l.cfg.Events.Emit(LeaderElectedUnclean(u))
 	}
 	o.proposals[0] = proposal{}
 	o.proposals = o.proposals[1:]

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/raft"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -31,7 +32,12 @@ type Quorum struct {
 	snapshots sync.WaitGroup // the snapshot under way
 
 	forgetLife func()
+	unclean    atomic.Uint64 // see UncleanElections
 }
+
+// UncleanElections is how many this node decided upon as the active controller
+// since it started; it counts those that were committed.
+func (q *Quorum) UncleanElections() uint64 { return q.unclean.Load() }
 
 // message is what the loop receives.
 type message interface{ isMessage() }

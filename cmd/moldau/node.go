@@ -25,7 +25,7 @@ const gcPercent = 50
 // runNode builds the node on the real clock, network and disks and runs it
 // until ctx ends. ready is called once, when it serves. HTTP opens before the
 // node starts, so that its probes tell how far it is.
-func runNode(ctx context.Context, cfg *config.Broker, logger *slog.Logger, ready func(addresses)) (err error) {
+func runNode(ctx context.Context, cfg *config.Broker, logger *slog.Logger, logs *logQueue, ready func(addresses)) (err error) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
@@ -40,7 +40,7 @@ func runNode(ctx context.Context, cfg *config.Broker, logger *slog.Logger, ready
 	}
 	httpAddress := ""
 	if cfg.HTTPListen != "" {
-		server, err := serveHTTP(network, cfg, node, events, logger)
+		server, err := serveHTTP(network, cfg, snapshots{node, logs}, events, logger)
 		if err != nil {
 			return err
 		}
@@ -82,14 +82,14 @@ func bound(node *broker.Broker, cfg *config.Broker, http string) addresses {
 	return addresses{kafka: list(cfg.ClientListeners()), controller: list(cfg.ControllerListeners()), http: http}
 }
 
-func serveHTTP(network *tcp.Network, cfg *config.Broker, node *broker.Broker, events *observe.Counter, logger *slog.Logger) (*observe.Server, error) {
+func serveHTTP(network *tcp.Network, cfg *config.Broker, node snapshots, events *observe.Counter, logger *slog.Logger) (*observe.Server, error) {
 	listener, err := network.Listen(cfg.HTTPListen)
 	if err != nil {
 		return nil, fmt.Errorf("listen for http on %s: %w", cfg.HTTPListen, reason(err))
 	}
 	server, err := observe.New(observe.Config{
-		Listener: listener, Source: snapshots{node}, Events: events, Logger: logger, Process: true,
-		Ready: node.Healthy,
+		Listener: listener, Source: node, Events: events, Logger: logger, Process: true,
+		Ready: node.node.Healthy,
 	})
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())

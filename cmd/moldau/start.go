@@ -69,11 +69,13 @@ Clusters of several nodes are not served yet: --voters that name others, and --j
 		} else {
 			cfg.SetHostname("localhost")
 		}
-		logger := newLogger(a.errs, cfg)
+		logs := newLogQueue(a.errs, cfg)
+		defer logs.Close()
+		logger := newLogger(logs, cfg)
 		for _, w := range report.Warnings {
 			logger.Warn(w)
 		}
-		return a.start(cfg, logger, s.hints || isTerminal(a.out))
+		return a.start(cfg, logger, logs, s.hints || isTerminal(a.out))
 	}
 	return c
 }
@@ -134,11 +136,16 @@ func (s *starting) listeners() string {
 func newLogger(w io.Writer, cfg *config.Broker) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(cfg.LogLevel)) // checked by the settings
+	return slog.New(logHandler(w, cfg, level))
+}
+
+// logHandler writes lines of the form that cfg says.
+func logHandler(w io.Writer, cfg *config.Broker, level slog.Level) slog.Handler {
 	options := &slog.HandlerOptions{Level: level}
 	if cfg.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
+		return slog.NewJSONHandler(w, options)
 	}
-	return slog.New(slog.NewTextHandler(w, options))
+	return slog.NewTextHandler(w, options)
 }
 
 // isTerminal reports whether a person reads w.
@@ -153,7 +160,7 @@ func isTerminal(w io.Writer) bool {
 
 // start runs the node until it fails or a signal ends it. The second signal
 // ends the process at once.
-func (a *app) start(cfg *config.Broker, logger *slog.Logger, hints bool) error {
+func (a *app) start(cfg *config.Broker, logger *slog.Logger, logs *logQueue, hints bool) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
@@ -171,11 +178,12 @@ func (a *app) start(cfg *config.Broker, logger *slog.Logger, hints bool) error {
 		}
 		select {
 		case <-signals:
+			logs.Close()
 			os.Exit(exitFail)
 		case <-finished:
 		}
 	}()
-	err := runNode(ctx, cfg, logger, func(bound addresses) { a.ready(cfg, bound, hints) })
+	err := runNode(ctx, cfg, logger, logs, func(bound addresses) { a.ready(cfg, bound, hints) })
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}
