@@ -106,12 +106,13 @@ func newBatchReader() *batchReader {
 	return &batchReader{batch.NewCodecs(batch.Limits{MaxDecompressed: decompressMax})}
 }
 
-// read returns the records of raw from a position on. A batch that is cut off
-// at the end is left out, as clients do. The error is errRot, or says what can
-// be no answer of a broker.
+// read returns the records of raw, without those of the first batch that lie
+// below the position asked for, and without a batch that is cut off at the end,
+// as clients do; all else as it came. The error is errRot, or says what can be no
+// answer of a broker.
 func (r *batchReader) read(raw []byte, position int64) ([]history.Record, error) {
 	var out []history.Record
-	for len(raw) > 0 {
+	for first := true; len(raw) > 0; first = false {
 		h, b, rest, err := batch.Next(raw)
 		if errors.Is(err, batch.ErrPartial) {
 			return out, nil
@@ -122,7 +123,11 @@ func (r *batchReader) read(raw []byte, position int64) ([]history.Record, error)
 		if batch.CheckCRC(b) != nil {
 			return nil, errRot
 		}
-		if out, err = r.take(out, h, b, position); err != nil {
+		from := int64(0)
+		if first && h.LastOffset() >= position {
+			from = position
+		}
+		if out, err = r.take(out, h, b, from); err != nil {
 			return nil, err
 		}
 		raw = rest
@@ -130,8 +135,9 @@ func (r *batchReader) read(raw []byte, position int64) ([]history.Record, error)
 	return out, nil
 }
 
-func (r *batchReader) take(out []history.Record, h batch.Header, b []byte, position int64) ([]history.Record, error) {
-	if h.IsControl() || h.LastOffset() < position {
+// take appends the records of one batch from an offset on.
+func (r *batchReader) take(out []history.Record, h batch.Header, b []byte, from int64) ([]history.Record, error) {
+	if h.IsControl() {
 		return out, nil
 	}
 	body, err := r.codecs.Body(h, b)
@@ -147,7 +153,7 @@ func (r *batchReader) take(out []history.Record, h batch.Header, b []byte, posit
 		if !more {
 			return out, nil
 		}
-		if record.Offset < position {
+		if record.Offset < from {
 			continue
 		}
 		got := history.Record{
