@@ -13,10 +13,10 @@ ARGS ?=
 
 export CGO_ENABLED ?= 0
 
-.PHONY: help run build test race fuzz lint bench docs cross tidy clean
+.PHONY: help run build test race fuzz lint bench docs cross tidy clean sim sim-ci sim-determinism sim-coverage hunt plants bin/sim
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## build and start one node, its data in ./data (ARGS="--listen ..." for more)
 	@exec bin/moldau start --data data --hints $(ARGS)
@@ -37,6 +37,32 @@ lint: bin/tools/staticcheck ## gofmt, vet, staticcheck and the policy tests
 	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "gofmt wants to change:"; echo "$$out"; exit 1; }
 	@for module in $(MODULES); do (cd $$module && go vet ./... && $(CURDIR)/bin/tools/staticcheck ./...); done
 	go test ./internal/lint
+
+# What the simulator's targets take: SEED or SEEDS=1-500, SCENARIO=name|all, DURATION=60s,
+# ENGINE=native|wasm, OPTIONS="key=value ...", JOBS, and KEEP_GOING=1 for all violations.
+SIM = $(if $(SEED)$(SEEDS),-seeds $(SEED)$(SEEDS)) $(if $(SCENARIO),-scenario $(SCENARIO)) $(if $(DURATION),-duration $(DURATION)) \
+	$(if $(ENGINE),-engine $(ENGINE)) $(if $(OPTIONS),-options "$(OPTIONS)") $(if $(JOBS),-jobs $(JOBS)) $(if $(filter 1,$(KEEP_GOING)),-keep-going)
+
+bin/sim:
+	@go build -o bin/sim ./sim/host
+
+sim: bin/sim ## run the whole system under a seed: SEED=7, or SEEDS=1-500 (SCENARIO, DURATION, ENGINE, KEEP_GOING=1)
+	@bin/sim run $(SIM)
+
+sim-ci: bin/sim ## the seeds of continuous integration, each twice, and those of past bugs
+	@bin/sim ci $(SIM)
+
+sim-determinism: bin/sim ## the same few seeds, many times on both engines
+	@bin/sim determinism -scenario all $(SIM)
+
+sim-coverage: bin/sim ## lines of the broker that none of SEEDS reaches
+	@bin/sim coverage $(SIM)
+
+hunt: bin/sim ## SEEDS over all scenarios, going on where the last hunt stopped
+	@bin/sim hunt -scenario all -spread $(SIM)
+
+plants: bin/sim ## planted bugs, each of which some seed has to find (PLANTS=a,b)
+	@bin/sim plants $(if $(PLANTS),-only $(PLANTS)) $(SIM)
 
 bench: bin/tools/benchstat ## Go benchmarks that match BENCH, summed up; the side-by-side runs if they are there
 	@mkdir -p out
