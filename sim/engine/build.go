@@ -62,6 +62,9 @@ func (b *builder) guest(c Config) (*Guest, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(c.Replace) > 0 {
+		patches = patches.With(b.dir, c.Replace)
+	}
 	file, err := b.write(patches)
 	if err != nil {
 		return nil, err

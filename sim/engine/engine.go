@@ -8,6 +8,9 @@ type Config struct {
 	Out     string   // folder for what is built; "" for out/sim-build in Dir
 	Cover   []string // package patterns to count the lines of; none for no coverage
 	Tags    []string // build tags beside the simulator's own
+	// Replace are files of the module that are built with other contents than
+	// they have: path below Dir, with slashes, to content.
+	Replace map[string][]byte
 }
 
 // Guest is a program that was built for an engine.

@@ -49,7 +49,7 @@ type Toolchain struct {
 // Overlay is a set of files that stand in for some of GOROOT.
 type Overlay struct {
 	Hash  string            // of all names and contents, hexadecimal
-	Files map[string]string // path below GOROOT/src to content
+	Files map[string]string // path below GOROOT/src, or absolute, to content
 	root  string
 }
 
@@ -74,6 +74,16 @@ func New(kind Kind, t Toolchain) (*Overlay, error) {
 	}
 	maps.Copy(files, added)
 	return &Overlay{Hash: hash(files), Files: files, root: t.Root}, nil
+}
+
+// With is the overlay with files of a module beside: path below dir, with
+// slashes, to content.
+func (o *Overlay) With(dir string, files map[string][]byte) *Overlay {
+	all := maps.Clone(o.Files)
+	for name, text := range files {
+		all[filepath.Join(dir, filepath.FromSlash(name))] = string(text)
+	}
+	return &Overlay{Hash: hash(all), Files: all, root: o.root}
 }
 
 // apply returns the patched files.
@@ -116,7 +126,10 @@ func (o *Overlay) Write(dir string) (string, error) {
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			return "", err
 		}
-		replace[filepath.Join(o.root, "src", filepath.FromSlash(name))] = path
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(o.root, "src", filepath.FromSlash(name))
+		}
+		replace[name] = path
 	}
 	data, err := json.MarshalIndent(map[string]any{"Replace": replace}, "", "\t")
 	if err != nil {
