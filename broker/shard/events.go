@@ -7,7 +7,7 @@ import (
 )
 
 // CoordinatorLoadFailed reports a coordinator that could not be loaded; it is
-// tried again.
+// tried again, unless its log is damaged.
 type CoordinatorLoadFailed struct {
 	Topic     string
 	Partition int32
@@ -23,6 +23,29 @@ func (CoordinatorLoadFailed) Level() slog.Level { return slog.LevelError }
 // Attrs name the partition.
 func (e CoordinatorLoadFailed) Attrs() []slog.Attr {
 	return []slog.Attr{slog.String("topic", e.Topic), slog.Int("partition", int(e.Partition)), slog.Any("error", e.Err)}
+}
+
+// DamageFound reports a replica whose log turned out to be damaged when it was
+// read; it is out of service from the next start on.
+type DamageFound struct {
+	Dir       string
+	Topic     string
+	Partition int32
+	Err       error
+}
+
+// Kind names the event.
+func (DamageFound) Kind() string { return "damage-found" }
+
+// Level is Error.
+func (DamageFound) Level() slog.Level { return slog.LevelError }
+
+// Attrs name the replica, the place, and what helps.
+func (e DamageFound) Attrs() []slog.Attr {
+	return []slog.Attr{
+		slog.String("dir", e.Dir), slog.String("topic", e.Topic), slog.Int("partition", int(e.Partition)), slog.Any("error", e.Err),
+		slog.String("repair", "restart this node: what fails is kept aside, and another replica leads, or none until one is elected"),
+	}
 }
 
 // ReplicaNotOpened reports a replica that this broker should host and cannot.
@@ -41,6 +64,26 @@ func (ReplicaNotOpened) Level() slog.Level { return slog.LevelError }
 // Attrs name the replica.
 func (e ReplicaNotOpened) Attrs() []slog.Attr {
 	return []slog.Attr{slog.String("topic", e.Topic), slog.Int("partition", int(e.ID.Partition)), slog.Any("error", e.Err)}
+}
+
+// LostLogBegunAnew reports a replica whose folder was gone, with records that
+// had been synced, and whose log begins with nothing now that the partition has
+// a leader.
+type LostLogBegunAnew struct {
+	Dir       string
+	Topic     string
+	Partition int32
+}
+
+// Kind names the event.
+func (LostLogBegunAnew) Kind() string { return "lost-log-begun-anew" }
+
+// Level is Warn.
+func (LostLogBegunAnew) Level() slog.Level { return slog.LevelWarn }
+
+// Attrs name the replica.
+func (e LostLogBegunAnew) Attrs() []slog.Attr {
+	return []slog.Attr{slog.String("dir", e.Dir), slog.String("topic", e.Topic), slog.Int("partition", int(e.Partition))}
 }
 
 // StrayReplica reports a partition folder that the metadata does not know. It

@@ -168,6 +168,9 @@ func (m *Manager) deleteTopic(old *metaimage.Image, t metaimage.TopicRef) {
 		ids = append(ids, kafka.TopicPartition{Topic: t.ID, Partition: int32(i)})
 	}
 	m.remove(ids)
+	for _, d := range m.cfg.Dirs {
+		d.ForgetLost(ids)
+	}
 }
 
 // remove closes and deletes the replicas among ids that are open here.
@@ -252,7 +255,7 @@ func (m *Manager) openAll(img *metaimage.Image, ids []kafka.TopicPartition) {
 			continue
 		}
 		if dir.Lost(id) {
-			m.cfg.Events.Emit(ReplicaNotOpened{Topic: topic.Name, ID: id, Err: fmt.Errorf("%s: %w", dir.Path(), logdir.ErrLost)})
+			m.openLost(img, dir, id, cfg)
 			continue
 		}
 		m.clearName(topic.Name, id)
@@ -265,24 +268,41 @@ func (m *Manager) openAll(img *metaimage.Image, ids []kafka.TopicPartition) {
 		}
 	}
 	for _, dir := range m.cfg.Dirs {
-		specs := create[dir]
-		if len(specs) == 0 {
-			continue
-		}
-		parts, err := dir.Create(specs)
-		if err != nil {
-			for _, sp := range specs {
-				m.cfg.Events.Emit(ReplicaNotOpened{Topic: sp.Topic, ID: sp.ID, Err: err})
-			}
-			continue
-		}
-		st := logdir.EmptyState(m.cfg.Clock.Wall())
-		for i, part := range parts {
-			cfg := configs[specs[i].ID.Topic]
-			cfg.Replica.ID, cfg.Replica.Topic = specs[i].ID, specs[i].Topic
-			m.give(img, dir, part, replica.New(m.replicaConfig(cfg.Replica), st), cfg, specs[i].Topic, specs[i].ID)
+		if specs := create[dir]; len(specs) > 0 {
+			m.create(img, dir, specs, configs)
 		}
 	}
+}
+
+// create makes empty replicas and gives them to shards.
+func (m *Manager) create(img *metaimage.Image, dir *logdir.Dir, specs []logdir.Spec, configs map[kafka.UUID]TopicConfig) {
+	parts, err := dir.Create(specs)
+	if err != nil {
+		for _, sp := range specs {
+			m.cfg.Events.Emit(ReplicaNotOpened{Topic: sp.Topic, ID: sp.ID, Err: err})
+		}
+		return
+	}
+	st := logdir.EmptyState(m.cfg.Clock.Wall())
+	for i, part := range parts {
+		cfg := configs[specs[i].ID.Topic]
+		cfg.Replica.ID, cfg.Replica.Topic = specs[i].ID, specs[i].Topic
+		m.give(img, dir, part, replica.New(m.replicaConfig(cfg.Replica), st), cfg, specs[i].Topic, specs[i].ID)
+	}
+}
+
+// openLost opens a replica whose folder is gone. The registration has told the
+// controller, which struck it out. As long as the partition has no leader, the
+// folder may be put back, or the operator elects this replica; once it has one,
+// this replica or another, its log begins anew.
+func (m *Manager) openLost(img *metaimage.Image, dir *logdir.Dir, id kafka.TopicPartition, cfg TopicConfig) {
+	topic := img.Topic(id.Topic).Name
+	if img.Partition(id).Leader == metaimage.NoLeader {
+		m.cfg.Events.Emit(ReplicaNotOpened{Topic: topic, ID: id, Err: fmt.Errorf("%s: %w", dir.Path(), logdir.ErrLost)})
+		return
+	}
+	m.cfg.Events.Emit(LostLogBegunAnew{Dir: dir.Path(), Topic: topic, Partition: id.Partition})
+	m.create(img, dir, []logdir.Spec{{Topic: topic, ID: id, Options: cfg.Options}}, map[kafka.UUID]TopicConfig{id.Topic: cfg})
 }
 
 // dropUntold takes the replicas out of create of whose directory the controller

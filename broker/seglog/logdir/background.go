@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/clock"
 	"github.com/moldau/moldau/internal/inbox"
 )
@@ -44,7 +45,8 @@ type job struct {
 	segment  *segment
 	snapshot []byte // jobCloseSegment: producer snapshot at base
 	base     int64
-	p        *Partition // jobRemoveFolder, jobForget
+	p        *Partition           // jobRemoveFolder
+	id       kafka.TopicPartition // jobForget
 	call     func() error
 	result   chan error
 }
@@ -156,7 +158,7 @@ func (b *background) work(jobs []job) {
 		case jobRemoveFolder:
 			b.bury(j.p)
 		case jobForget:
-			b.marks.remove(j.p.id)
+			b.marks.remove(j.id)
 		case jobCall:
 			j.result <- j.call()
 		}

@@ -19,7 +19,8 @@ type Spec struct {
 // Create makes empty partitions whose logs begin at offset 0 and returns when
 // their folders are durable; their first State is that of EmptyState. It waits
 // on the disk, so it is not for a shard's loop; many specs in one call share
-// the directory's sync. On an error none of them exists for the caller.
+// the directory's sync. What is Lost is so no longer: whoever creates it knows
+// that its records are gone. On an error none of them exists for the caller.
 func (d *Dir) Create(specs []Spec) ([]*Partition, error) {
 	if err := d.Err(); err != nil {
 		return nil, err
@@ -38,9 +39,12 @@ func (d *Dir) Create(specs []Spec) ([]*Partition, error) {
 		// P1: without the folder's name nothing that is written there would be found.
 		err = d.syncDir(d.cfg.Path, promiseFolderName)
 	}
+	if err == nil {
+		err = d.beginAnew(specs)
+	}
 	if err != nil {
 		d.unregister(parts)
-		if !errors.Is(err, ErrExists) && ignoreGone(err) != nil {
+		if !errors.Is(err, ErrExists) && !errors.Is(err, ErrClosed) && ignoreGone(err) != nil {
 			d.fail(err)
 		}
 		return nil, err

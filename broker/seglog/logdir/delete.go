@@ -31,7 +31,7 @@ func (d *Dir) Delete(p *Partition) error {
 		return fmt.Errorf("delete %s-%d: %w", p.topic, p.id.Partition, err)
 	}
 	d.unregister([]*Partition{p})
-	d.background.put(job{kind: jobForget, p: p})
+	d.background.put(job{kind: jobForget, id: p.id})
 	d.background.put(job{kind: jobRemoveFolder, p: p})
 	return nil
 }

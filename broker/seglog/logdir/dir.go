@@ -147,15 +147,6 @@ func (d *Dir) Recovered() []Recovered {
 	return slices.Clone(d.recovered)
 }
 
-// Lost reports a partition that had synced records in this directory, by its
-// marks, and whose folder Open did not find, or not under this topic id. Such
-// a replica is damaged, and what has its name is not to be deleted.
-func (d *Dir) Lost(id kafka.TopicPartition) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.lost[id]
-}
-
 // Adopt hands a recovered partition over, once.
 func (d *Dir) Adopt(id kafka.TopicPartition, o Options) (*Partition, seglog.State, error) {
 	d.mu.Lock()

@@ -200,25 +200,6 @@ func (r *recovery) end(results []Recovered) error {
 	return nil
 }
 
-// findLost notes the logs that the marks or the journal say had synced records
-// here, and of which no folder is left that says so.
-func (r *recovery) findLost() {
-	d := r.d
-	for id, e := range r.marks { //det:ok a set is made of it
-		if _, found := d.byID[id]; !found && e.synced > 0 {
-			d.lost[id] = true
-		}
-	}
-	for id, items := range r.journal.items { //det:ok a set is made of it
-		if _, found := d.byID[id]; found {
-			continue
-		}
-		for _, it := range items {
-			d.lost[id] = d.lost[id] || it.kind == itemMark && it.offset > 0
-		}
-	}
-}
-
 // entryOf is the marks entry of a recovered log: all of it is durable.
 func entryOf(r *Recovered, sequence uint64) *marksEntry {
 	st := &r.State
