@@ -33,7 +33,7 @@ func (m *Machine) heartbeat(t Times, req *kmsg.BrokerHeartbeatRequest) ([]metare
 		m.sessions.begin(b.BrokerID, b.BrokerEpoch, t.Mono)
 		s = m.sessions.of(b.BrokerID, b.BrokerEpoch)
 	}
-	s.heard, s.isGone = t.Mono, false
+	s.heard, s.isGone, s.told = t.Mono, false, true
 	s.offset = max(s.offset, req.CurrentMetadataOffset)
 	s.stalled = stalled
 
@@ -169,15 +169,11 @@ func (m *Machine) Disconnected(t Times, broker int32, brokerEpoch int64) {
 func (m *Machine) fenceExpired(t Times) (decisions [][]metarecord.Record) {
 	for i := range m.sessions.list {
 		s := &m.sessions.list[i]
-		if t.Mono < s.deadline(&m.cfg) {
-			continue
-		}
-		b := m.img.Broker(s.id)
-		if b == nil || b.BrokerEpoch != s.epoch || b.Fenced {
+		if t.Mono < s.deadline(&m.cfg) || !m.expires(s) {
 			continue
 		}
 		x := m.newTurn()
-		x.fence(b)
+		x.fence(m.img.Broker(s.id))
 		decisions = append(decisions, m.commit(x.records))
 	}
 	return decisions

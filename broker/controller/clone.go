@@ -43,6 +43,7 @@ func (m *Machine) Fingerprint() uint64 {
 			put(v)
 		}
 		flag(s.isGone)
+		flag(s.told)
 		for _, d := range s.stalled {
 			buf = append(buf, d[:]...)
 		}

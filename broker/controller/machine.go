@@ -128,7 +128,7 @@ func (m *Machine) Tick(t Times) (decisions [][]metarecord.Record, next time.Dura
 	if records := m.rebalance(t); len(records) > 0 {
 		decisions = append(decisions, m.commit(records))
 	}
-	next = m.sessions.nextExpiry(m.cfg, t.Mono)
+	next = m.nextExpiry(t.Mono)
 	next = max(min(next, m.cfg.HeartbeatInterval), time.Millisecond)
 	m.tickDue = t.Mono.Add(next)
 	return decisions, next

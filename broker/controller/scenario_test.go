@@ -96,6 +96,9 @@ func (s *scenario) run(t *testing.T, d *datadriven.TestData) string {
 		}
 		s.epoch++
 		s.take(t, s.m.Activate(s.committed, s.committed.Offset()+1, s.epoch, s.now))
+	case "crash": // the process ends; the log stays
+		s.m = nil
+		return "ok\n"
 	case "resign":
 		s.m.Resign()
 	case "register":

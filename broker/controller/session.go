@@ -18,6 +18,8 @@ type session struct {
 	// gone is when the connection broke without a heartbeat since; valid if isGone.
 	gone   clock.Mono
 	isGone bool
+	// told: this machine has had a heartbeat of the incarnation.
+	told bool
 	// offset is the metadata offset that the broker has applied, -1 unknown.
 	offset int64
 	// shutdownOffset is where the records of its controlled shutdown end, -1: none.
@@ -81,11 +83,36 @@ func (ss *sessions) restart(img *metaimage.Image, now clock.Mono) {
 	}
 }
 
+// expires reports whether silence ends the session. It does not fence a broker
+// twice, nor the only broker that serves if it is this process: that time is
+// told here shows that the process lives, its heartbeats are late because
+// processor or disk are, and nobody else could take over what it leads. An
+// incarnation that this machine never heard is one from before a restart.
+func (m *Machine) expires(s *session) bool {
+	b := m.img.Broker(s.id)
+	if b == nil || b.BrokerEpoch != s.epoch || b.Fenced {
+		return false
+	}
+	return s.id != m.cfg.NodeID || !s.told || m.othersServe(s.id)
+}
+
+// othersServe reports whether a broker other than id is not fenced.
+func (m *Machine) othersServe(id int32) bool {
+	for other, b := range m.img.Brokers() {
+		if other != id && !b.Fenced {
+			return true
+		}
+	}
+	return false
+}
+
 // nextExpiry is the time to the earliest deadline, at most a session.
-func (ss *sessions) nextExpiry(cfg Config, now clock.Mono) time.Duration {
-	next := cfg.SessionTimeout
-	for i := range ss.list {
-		next = min(next, ss.list[i].deadline(&cfg).Sub(now))
+func (m *Machine) nextExpiry(now clock.Mono) time.Duration {
+	next := m.cfg.SessionTimeout
+	for i := range m.sessions.list {
+		if s := &m.sessions.list[i]; m.expires(s) {
+			next = min(next, s.deadline(&m.cfg).Sub(now))
+		}
 	}
 	return next
 }
