@@ -170,7 +170,12 @@ func (c *client) commit(group, topic string, partition int32, at int64) kafka.Er
 	p.Partition, p.Offset, p.LeaderEpoch = partition, at, -1
 	tp.Partitions = append(tp.Partitions, p)
 	req.Topics = append(req.Topics, tp)
-	return kafka.ErrorCode(c.ask(req).(*kmsg.OffsetCommitResponse).Topics[0].Partitions[0].ErrorCode)
+	for deadline := time.Now().Add(patience); ; {
+		code := kafka.ErrorCode(c.ask(req).(*kmsg.OffsetCommitResponse).Topics[0].Partitions[0].ErrorCode)
+		if code != kafka.ErrCoordinatorLoadInProgress || time.Now().After(deadline) {
+			return code
+		}
+	}
 }
 
 // committed is a group's offset, asked again while the coordinator loads.

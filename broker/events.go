@@ -26,6 +26,31 @@ func (e DirectoryOffline) Attrs() []slog.Attr {
 	return []slog.Attr{slog.String("path", e.Path), slog.Any("error", e.Err)}
 }
 
+// PartitionsWithoutLeader reports, at a start, partitions of this broker that
+// nobody leads: every replica that could is damaged or away.
+type PartitionsWithoutLeader struct {
+	Topic      string
+	Partitions []int32
+}
+
+// Kind names the event.
+func (PartitionsWithoutLeader) Kind() string { return "partitions-without-leader" }
+
+// Level is Error.
+func (PartitionsWithoutLeader) Level() slog.Level { return slog.LevelError }
+
+// partitionsNamedMax bounds the partitions that an event names.
+const partitionsNamedMax = 20
+
+// Attrs name the partitions and the command that elects what is left of them.
+func (e PartitionsWithoutLeader) Attrs() []slog.Attr {
+	return []slog.Attr{
+		slog.String("topic", e.Topic), slog.Int("count", len(e.Partitions)),
+		slog.Any("partitions", e.Partitions[:min(len(e.Partitions), partitionsNamedMax)]),
+		slog.String("repair", "moldau topic elect --unclean "+e.Topic),
+	}
+}
+
 // raftSniffer hands raft's connections on the controller listener to the quorum.
 type raftSniffer struct{ q *quorum.Quorum }
 

@@ -254,8 +254,26 @@ func (b *Broker) unfence(ctx context.Context) error {
 		me := img.Broker(node)
 		return me != nil && !me.Fenced
 	})
+	b.reportLeaderless()
 	b.synced()
 	return err
+}
+
+// reportLeaderless tells of the partitions that this node has a replica of and
+// that nobody leads.
+func (b *Broker) reportLeaderless() {
+	img := b.holder.Load()
+	for _, t := range img.Topics() {
+		e := PartitionsWithoutLeader{Topic: t.Name}
+		for index, p := range t.Partitions() {
+			if p.Leader == metaimage.NoLeader && p.HasReplica(b.cfg.Settings.NodeID) {
+				e.Partitions = append(e.Partitions, index)
+			}
+		}
+		if len(e.Partitions) > 0 {
+			b.cfg.Events.Emit(e)
+		}
+	}
 }
 
 // controllers is the way to the controllers as the API asks for it.

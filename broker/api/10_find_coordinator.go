@@ -59,7 +59,7 @@ func (h *Handler) coordinator(kind int8, key, listener string) kmsg.FindCoordina
 	p := topic.Partition(coord.PartitionFor(key, int32(topic.NumPartitions())))
 	b := img.Broker(p.Leader)
 	if b == nil || b.Fenced {
-		return refuse(kafka.ErrCoordinatorNotAvailable, "the coordinator's partition has no leader")
+		return refuse(kafka.ErrCoordinatorNotAvailable, "the coordinator's partition has no leader: see the log of its brokers")
 	}
 	e, ok := endpointOf(b, listener)
 	if !ok {

@@ -29,6 +29,8 @@ func (d *file) ownKind() func() error {
 	switch {
 	case strings.HasPrefix(d.name, "moldau.raft."):
 		return d.raftSegment
+	case strings.HasPrefix(d.name, "moldau.damaged-"): // the tail of a segment
+		return d.segment
 	case strings.HasPrefix(d.name, "moldau.journal-"):
 		return d.journal
 	case d.name == "moldau.marks":

@@ -23,6 +23,7 @@ type hostedCoordinator struct {
 
 	epoch     int32  // leader epoch under which it was begun, -1 when idle
 	load      uint64 // counts loads, so that a stale loader's chunks are dropped
+	damaged   bool   // the log cannot be loaded in this incarnation
 	encoder   coord.Encoder
 	calls     map[coord.Token]*Call
 	nextToken coord.Token
@@ -148,7 +149,9 @@ func (hc *hostedCoordinator) committed(s *Shard, h *Handle) {
 
 func (hc *hostedCoordinator) tick(s *Shard, h *Handle) {
 	if hc.runtime.State() == coord.Failed {
-		hc.begin(s, h)
+		if !hc.damaged {
+			hc.begin(s, h)
+		}
 		return
 	}
 	if at, ok := hc.runtime.Deadline(); ok && at <= s.now.Mono {
@@ -193,6 +196,7 @@ type loadChunk struct {
 	end     int64 // set on the last chunk: the offset it was read up to
 	last    bool
 	err     error
+	damaged bool // err is damage of the log: to load it again is of no use
 }
 
 type loadedBatch struct {
@@ -213,6 +217,7 @@ func (m *loadChunk) on(s *Shard) {
 	switch {
 	case m.err != nil:
 		s.events.Emit(CoordinatorLoadFailed{Topic: m.h.Topic, Partition: m.h.ID.Partition, Err: m.err})
+		hc.damaged = m.damaged
 		hc.answer(hc.runtime.Fail(m.err))
 	case m.last:
 		hc.runtime.Loaded(hc.times(s), hc.image(), m.end, m.h.machine.HighWatermark())

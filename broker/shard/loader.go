@@ -8,6 +8,7 @@ import (
 
 	"github.com/moldau/moldau/broker/batch"
 	"github.com/moldau/moldau/broker/seglog"
+	"github.com/moldau/moldau/broker/seglog/logdir"
 	"github.com/moldau/moldau/clock"
 	"github.com/moldau/moldau/internal/inbox"
 )
@@ -112,7 +113,7 @@ func (l *loader) load(j loadJob) {
 			}
 		}
 		if err != nil {
-			j.h.shard.in.Offer(&loadChunk{h: j.h, load: j.load, err: err})
+			j.h.shard.in.Offer(&loadChunk{h: j.h, load: j.load, err: err, damaged: l.damaged(j.h, err)})
 			return
 		}
 		at = next
@@ -123,7 +124,21 @@ func (l *loader) load(j loadJob) {
 	j.h.shard.in.Put(&loadChunk{h: j.h, load: j.load, last: true, end: at})
 }
 
-// readChunk reads whole batches from the offset at on and decompresses them.
+// damaged reports whether err is damage of the log, and makes that verdict
+// durable if it is (K4): the next recovery reads the whole log and keeps aside
+// what fails, the registration after it strikes the replica out.
+func (l *loader) damaged(h *Handle, err error) bool {
+	if !errors.Is(err, logdir.ErrCorrupt) {
+		return false
+	}
+	if failed := h.part.SetStanding(seglog.Damaged); failed != nil {
+		err = fmt.Errorf("%w; the verdict is not recorded: %w", err, failed)
+	}
+	h.shard.events.Emit(DamageFound{Dir: h.dir.Path(), Topic: h.Topic, Partition: h.ID.Partition, Err: err})
+	return true
+}
+
+// readChunk reads whole batches from the offset at on, checks and decompresses them.
 func readChunk(j loadJob, codecs *batch.Codecs, buf []byte, at int64) ([]loadedBatch, int64, error) {
 	ext, err := j.h.part.Read(seglog.ReadPlan{
 		From: at, UpTo: j.upTo, MaxBytes: loadBytes, AtLeastOne: true,
@@ -140,8 +155,11 @@ func readChunk(j loadJob, codecs *batch.Codecs, buf []byte, at int64) ([]loadedB
 	var out []loadedBatch
 	for len(raw) > 0 {
 		h, b, rest, err := batch.Next(raw)
+		if err == nil {
+			err = batch.CheckCRC(b)
+		}
 		if err != nil {
-			return nil, at, fmt.Errorf("%s-%d at offset %d: %w", j.h.Topic, j.h.ID.Partition, at, err)
+			return nil, at, fmt.Errorf("%s-%d at offset %d: %w: %w", j.h.Topic, j.h.ID.Partition, at, logdir.ErrCorrupt, err)
 		}
 		raw = rest
 		body, err := codecs.Body(h, b)

@@ -99,6 +99,9 @@ func (p *partRecovery) run() (seglog.State, error) {
 		return seglog.State{}, err
 	}
 	p.fold()
+	if p.recorded == seglog.Damaged {
+		p.resume = nil // the damage may lie where nobody would look
+	}
 	if p.touched {
 		if err := p.record(seglog.Doubtful); err != nil {
 			return seglog.State{}, err
