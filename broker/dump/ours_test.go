@@ -142,7 +142,7 @@ func TestJournalAndMarks(t *testing.T) {
 		t.Fatal(err)
 	}
 	out = dumpOurs(t, fsys, "data", "moldau.marks")
-	contains(t, out, "version: 1 floor: ", fmt.Sprintf("partition: 8 syncedThrough: %d logStart: 0", rounds),
+	contains(t, out, "version: 2 floor: ", fmt.Sprintf("partition: 8 syncedThrough: %d logStart: 0", rounds),
 		fmt.Sprintf("resume: {end: %d, segments: [{base: 0, size: ", rounds), "epochs: [{epoch: 3, startOffset: 0}]")
 }
 
