@@ -42,6 +42,7 @@ type bed struct {
 	actors   sync.WaitGroup
 	cancel   context.CancelFunc
 	ended    chan error
+	settling time.Duration // after the heal
 }
 
 // inBubble runs f in a bubble of virtual time.
@@ -51,7 +52,7 @@ func inBubble(t *testing.T, seed uint64, f func(b *bed)) {
 		clk := simclock.New(simcore.ProcessTime{}, nil).Boot(nil)
 		b := &bed{
 			t: t, clock: clk, net: memnet.New(clk), streams: simcore.NewStreams(seed), fs: memfs.New(),
-			calm: make(chan struct{}), stop: make(chan struct{}),
+			calm: make(chan struct{}), stop: make(chan struct{}), settling: settlingMax,
 		}
 		var err error
 		b.recorder, err = workload.NewRecorder(&b.out, simcore.ProcessTime{}, history.Header{
@@ -134,8 +135,8 @@ func (b *bed) run(name string, a workload.Actor) {
 }
 
 const (
-	settling = 12 * time.Second // after the heal, for groups
-	quiet    = 5 * time.Second  // between the last answers and the final reads
+	settlingMax = 12 * time.Second // after the heal, for groups
+	quiet       = 5 * time.Second  // between the last answers and the final reads
 )
 
 // sleep lets virtual time pass.
@@ -171,8 +172,8 @@ func (b *bed) end(o linearizability.Options) (*history.History, linearizability.
 // settle says that all is healed, and lets the time pass that is left then.
 func (b *bed) settle() {
 	close(b.calm)
-	b.recorder.Event(history.Event{Kind: history.EventHealed, Node: history.Unknown, Clients: b.names, DeadlineNs: int64(settling)})
-	b.sleep(settling + time.Second)
+	b.recorder.Event(history.Event{Kind: history.EventHealed, Node: history.Unknown, Clients: b.names, DeadlineNs: int64(b.settling)})
+	b.sleep(b.settling + time.Second)
 }
 
 // read ends the actors and reads everything.

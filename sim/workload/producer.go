@@ -69,6 +69,7 @@ type producer struct {
 	next    clock.Mono // when the next request is due
 	flights []*flight  // by time of sending
 	lanes   []*lane    // by topic and partition, as they were first used
+	mourned *link      // the last whose end was noted
 	id      int64      // producer id, Unknown before there is one
 	epoch   int16
 }
@@ -331,7 +332,10 @@ func (p *producer) land(f *flight) {
 			p.env.Recorder.End(f.ops[i], f.call.unknown(), 0, f.call.at)
 			p.again(b)
 		}
-		p.client.failed(f.call.err)
+		if f.link != p.mourned { // one failure a connection, however much was under way
+			p.mourned = f.link
+			p.client.failed(f.call.err)
+		}
 		return
 	}
 	p.client.answered()
