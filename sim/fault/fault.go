@@ -41,8 +41,10 @@ type Site struct {
 	// Stop is closed when faults are to end; who waits then heals at once.
 	Stop <-chan struct{}
 
-	name string
-	keys *keepers
+	name     string
+	keys     *keepers
+	layers   *layers
+	resettle func(*rand.Rand) world.Settings
 }
 
 // Trace says what the injector does.

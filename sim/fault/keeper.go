@@ -31,19 +31,22 @@ func (s *Site) Keep() (release func(), ok bool) {
 	}
 }
 
-// reviveAfter is how long a process that ended by itself stays down.
-const reviveAfter = 500 * time.Millisecond
+// superviseAfter passes before a process that ended by itself, or lost a log
+// directory, is started anew.
+const superviseAfter = time.Second
 
-// revive starts a node again whose process ended by itself, as a supervisor does.
-func revive(w *world.World, keys *keepers, n *world.Node, stop <-chan struct{}) {
-	slot := keys.held[n]
+// supervise starts a node again whose process ended by itself, or lost a log
+// directory, as its operator would.
+func (in *Injector) supervise(n *world.Node) {
+	w, slot, stop := in.cfg.World, in.keys.held[n], in.cfg.Stop
 	for {
 		select {
 		case <-stop:
 			return
 		case <-n.Ended():
+		case <-n.Lacking():
 		}
-		if !w.Sleep(reviveAfter, stop) {
+		if !w.Sleep(superviseAfter, stop) {
 			return
 		}
 		select {
@@ -51,11 +54,25 @@ func revive(w *world.World, keys *keepers, n *world.Node, stop <-chan struct{}) 
 		case <-stop:
 			return
 		}
-		if !n.Running() {
-			if err := n.Start(); err != nil {
-				w.Trace("inject", err.Error())
-			}
-		}
+		Renew(w, n)
 		<-slot
+	}
+}
+
+// Renew starts a node whose process is gone, and starts one anew that has lost
+// a log directory.
+func Renew(w *world.World, n *world.Node) {
+	select {
+	case <-n.Lacking():
+		if n.Running() && n.Stop(gracefulMax) != nil {
+			n.Kill()
+		}
+	default:
+	}
+	if n.Running() {
+		return
+	}
+	if err := n.Start(); err != nil {
+		w.Trace("inject", err.Error())
 	}
 }

@@ -27,7 +27,7 @@ const (
 	stopMax      = 30 * time.Second // for a clean stop
 	settleFor    = time.Second      // before leftovers are counted
 	adminName    = "admin"
-	clockSkewMax = time.Hour // no fault moves a wall clock further
+	clockSkewMax = 2 * fault.SkewMax // no wall clock is further off, drift included
 )
 
 // Options are what a run is made from.
@@ -45,6 +45,8 @@ type Options struct {
 	// out; "none" leaves out all that were drawn.
 	Faults   []string
 	Timebase simcore.Timebase
+	// Goroutines counts those that there are; nil is the runtime's number.
+	Goroutines func() int
 }
 
 // Done is what a run that came to its end says about itself.
@@ -79,18 +81,29 @@ type run struct {
 	hosts  []string
 	calm   chan struct{}
 	stop   chan struct{}
-	wg     sync.WaitGroup
+	// endCalm and endStop close them, once.
+	endCalm, endStop func()
+	wg               sync.WaitGroup
 
 	goroutines int // before anything was started
 }
 
 // Run carries out one run. An error wraps ErrBroken.
 func Run(o Options) (Done, error) {
-	r := &run{o: o, streams: simcore.NewStreams(o.Seed), calm: make(chan struct{}), stop: make(chan struct{}), goroutines: runtime.NumGoroutine()}
+	r := &run{o: o, streams: simcore.NewStreams(o.Seed), calm: make(chan struct{}), stop: make(chan struct{})}
+	r.endCalm = sync.OnceFunc(func() { close(r.calm) })
+	r.endStop = sync.OnceFunc(func() { close(r.stop) })
+	if r.o.Goroutines == nil {
+		r.o.Goroutines = runtime.NumGoroutine
+	}
+	r.goroutines = r.o.Goroutines()
 	if err := r.build(); err != nil {
 		return Done{}, err
 	}
 	err := r.carryOut()
+	if err != nil {
+		r.giveUp()
+	}
 	if closeErr := r.recorder.Close(); err == nil && closeErr != nil {
 		err = broken("%w", closeErr)
 	}
@@ -98,6 +111,22 @@ func Run(o Options) (Done, error) {
 		err = r.judge()
 	}
 	return r.done(), err
+}
+
+// giveUp ends a run in its middle: nothing goes on afterwards.
+func (r *run) giveUp() {
+	r.endCalm()
+	r.endStop()
+	for _, n := range r.world.Nodes() {
+		n.Kill()
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		r.wg.Wait()
+	}()
+	r.world.Await(ended, returnMax)
+	r.world.Sleep(settleFor, nil)
 }
 
 // build makes the machines that the plan names.
@@ -210,14 +239,19 @@ func (r *run) work() error {
 	stop := make(chan struct{})
 	alarm := r.o.Timebase.AfterFunc(r.o.Duration, func() { close(stop) })
 	defer alarm.Stop()
+	injector := fault.New(fault.Config{
+		World: r.world, Swarm: r.plan.Faults, Clients: r.hosts, Link: r.plan.Net, Resettle: r.plan.Resettle, Stop: stop,
+	})
 	var faults sync.WaitGroup
 	faults.Add(1)
 	go func() {
 		defer faults.Done()
-		fault.Inject(r.world, r.plan.Faults, r.hosts, stop)
+		injector.Run()
 	}()
 	if r.plan.Script != nil {
-		r.plan.Script(&Stage{World: r.world, Topics: r.topics, Clients: r.hosts, Rand: r.streams.Stream("script"), Stop: stop})
+		r.plan.Script(&Stage{
+			World: r.world, Topics: r.topics, Clients: r.hosts, Rand: r.streams.Stream("script"), Stop: stop, Injector: injector,
+		})
 	}
 	<-stop
 	faults.Wait()
@@ -229,19 +263,14 @@ func (r *run) heal() error {
 	fault.Heal(r.world)
 	r.world.Fabric.SetNormal(r.plan.Net)
 	for _, n := range r.world.Nodes() {
-		if n.Running() {
-			continue
-		}
-		if err := n.Start(); err != nil {
-			return broken("%w", err)
-		}
+		fault.Renew(r.world, n)
 	}
 	for _, n := range r.world.Nodes() {
 		if !r.world.Await(n.Ready(), startMax) {
 			r.trace("run", fmt.Sprintf("%s does not serve %v after all was healed", n.Host, startMax))
 		}
 	}
-	close(r.calm)
+	r.endCalm()
 	r.trace("run", "healed")
 	return nil
 }
@@ -268,7 +297,7 @@ const progressEvery = 100 * time.Millisecond
 
 // quiet ends the clients.
 func (r *run) quiet() error {
-	close(r.stop)
+	r.endStop()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -301,7 +330,7 @@ func (r *run) finish() error {
 // left counts what should be gone when all is stopped.
 func (r *run) left() []history.Leftover {
 	return []history.Leftover{
-		{What: "goroutines", Count: int64(runtime.NumGoroutine()), Allowed: int64(r.goroutines)},
+		{What: "goroutines", Count: int64(r.o.Goroutines()), Allowed: int64(r.goroutines)},
 		{What: "connections", Count: int64(r.world.Fabric.Open())},
 	}
 }
@@ -329,27 +358,4 @@ func (r *run) done() Done {
 		d.Marks[m.Name] = m.Fired
 	}
 	return d
-}
-
-// changed applies the options to the swarm that was drawn.
-func changed(s fault.Swarm, options []string) (fault.Swarm, error) {
-	for _, o := range options {
-		switch {
-		case o == "none":
-			s = fault.Swarm{}
-		case o == "":
-		case o[0] == '-':
-			if _, err := fault.Find(o[1:]); err != nil {
-				return s, err
-			}
-			s = s.Without(o[1:])
-		default:
-			found, err := fault.Find(o)
-			if err != nil {
-				return s, err
-			}
-			s = s.With(found...)
-		}
-	}
-	return s, nil
 }

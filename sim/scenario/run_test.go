@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -55,7 +56,7 @@ func runSeed(t *testing.T, s scenario.Scenario, seed uint64) {
 	synctest.Test(t, func(*testing.T) {
 		o := scenario.Options{
 			Seed: seed, Scenario: s, Duration: *durationFlag, Out: &out, Timebase: simcore.ProcessTime{},
-			EventsMax: 50_000_000, ReadsMax: 100_000_000, Abort: func(reason string) { panic(reason) },
+			EventsMax: 50_000_000, ReadsMax: 100_000_000, Abort: func(reason string) { panic(reason) }, Goroutines: inBubble,
 		}
 		if *faultsFlag != "" {
 			o.Faults = strings.Split(*faultsFlag, ",")
@@ -95,4 +96,10 @@ func onlyHistory(in io.Reader) io.Reader {
 			return &out
 		}
 	}
+}
+
+// inBubble counts the bubble's goroutines: the runtime's own come and go.
+func inBubble() int {
+	buf := make([]byte, 4<<20)
+	return strings.Count(string(buf[:runtime.Stack(buf, true)]), "synctest bubble")
 }

@@ -45,6 +45,8 @@ type Plan struct {
 	// Net is how all links fare from the start on, healed or not; see
 	// simnet.Link. Zero is a network without delay.
 	Net Net
+	// Resettle draws the settings of a process that a fault starts with others.
+	Resettle func(*rand.Rand) world.Settings
 	// Script, if there is one, runs beside the clients: what a scenario wants
 	// to happen in a certain order. It returns when stop closes at the latest.
 	Script func(s *Stage)
@@ -59,8 +61,8 @@ type Stage struct {
 	Clients []string // hosts
 	Rand    *rand.Rand
 	Stop    <-chan struct{}
-	// Site lets a script use the named faults: Fault("kill").Strike(site).
-	Site func(fault string, node *world.Node) *fault.Site
+	// Injector gives the sites at which a script lets named faults strike.
+	Injector *fault.Injector
 }
 
 // All are the scenarios, in a fixed order.

@@ -44,7 +44,7 @@ func TestCrashesLeaveNothing(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(1)
-		n := w.AddNode(world.NodeConfig{ID: 1, Shards: 2, Properties: crashSettings})
+		n := w.AddNode(world.NodeConfig{ID: 1, Settings: world.Settings{Shards: 2, Properties: crashSettings}})
 		draw := rand.New(rand.NewPCG(1, 2))
 		start := func() {
 			t.Helper()

@@ -30,12 +30,7 @@ type NodeConfig struct {
 	ID int32
 	// LogDirs are its log directories; nil is one, "data".
 	LogDirs []string
-	// Shards is the number of loops where the settings do not say it.
-	Shards int
-	// Properties are the broker's, beyond its identity, listeners and directories.
-	Properties []config.Property
-	// Tuning is what no setting names.
-	Tuning broker.Tuning
+	Settings
 	// CapacityBytes of its disk; zero is 1 TiB.
 	CapacityBytes int64
 }
@@ -64,7 +59,6 @@ func (w *World) AddNode(cfg NodeConfig) *Node {
 	if len(cfg.LogDirs) == 0 {
 		cfg.LogDirs = []string{"data"}
 	}
-	cfg.Shards = max(cfg.Shards, 1)
 	n := &Node{
 		ID: cfg.ID, Host: host, world: w, streams: w.cfg.Streams.Sub(host), dirs: slices.Clone(cfg.LogDirs), cfg: cfg,
 		Clock: simclock.New(w.cfg.Timebase, w.Marks),
@@ -83,18 +77,11 @@ func (n *Node) Address() string { return n.Host + ":" + strconv.Itoa(ClientPort)
 // LogDirs are the node's log directories; the first holds the metadata.
 func (n *Node) LogDirs() []string { return n.dirs }
 
-// SetProperties replaces the broker's settings from the next start on.
-func (n *Node) SetProperties(properties []config.Property) {
+// SetSettings replaces the settings from the next start on.
+func (n *Node) SetSettings(set Settings) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.cfg.Properties = properties
-}
-
-// SetTuning does the same with the broker's tuning.
-func (n *Node) SetTuning(t broker.Tuning) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.cfg.Tuning = t
+	n.cfg.Settings = set
 }
 
 // settings are the properties of the next process.
@@ -117,10 +104,12 @@ type process struct {
 	broker *broker.Broker
 	stop   context.CancelFunc
 	ended  chan struct{} // closed when the process is gone
+	lacks  chan struct{} // closed when it has lost a log directory
 
 	mu    sync.Mutex
 	err   error // why it ended by itself
 	clean bool  // it stopped by itself without an error
+	lost  bool  // lacks is closed
 }
 
 // outcome is what Run returned, if it did.
@@ -128,6 +117,16 @@ func (p *process) outcome() (clean bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.clean, p.err
+}
+
+// lose notes that the process has lost a log directory.
+func (p *process) lose() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.lost {
+		p.lost = true
+		close(p.lacks)
+	}
 }
 
 // Start starts a process on the machine. It fails if one runs, or if the
@@ -143,12 +142,12 @@ func (n *Node) Start() error {
 		return fmt.Errorf("%s runs already", n.Host)
 	}
 	n.started++
-	p := &process{number: n.started, fence: simcore.NewFence(n.world.Marks), ended: make(chan struct{})}
+	p := &process{number: n.started, fence: simcore.NewFence(n.world.Marks), ended: make(chan struct{}), lacks: make(chan struct{})}
 	clk := n.Clock.Boot(p.fence)
 	p.broker, err = broker.New(broker.Config{
 		Settings: set, FS: n.Disk.Mount(p.fence), Network: n.world.Fabric.Join(n.Host, p.fence), Clock: clk,
 		Entropy: simclock.NewEntropy(p.fence, n.streams.Stream("entropy/"+strconv.Itoa(p.number))),
-		Events:  sink{n, p}, Shards: n.cfg.Shards, Tuning: n.cfg.Tuning,
+		Events:  sink{n, p}, Shards: max(n.cfg.Shards, 1), Tuning: n.cfg.Tuning,
 	})
 	if err != nil {
 		return fmt.Errorf("broker of %s: %w", n.Host, err)
@@ -231,6 +230,15 @@ func (n *Node) Ready() <-chan struct{} {
 func (n *Node) Ended() <-chan struct{} {
 	if p := n.process(); p != nil {
 		return p.ended
+	}
+	return nil
+}
+
+// Lacking is closed when the newest process has lost a log directory, and so
+// will not serve what is in it until it is started anew.
+func (n *Node) Lacking() <-chan struct{} {
+	if p := n.process(); p != nil {
+		return p.lacks
 	}
 	return nil
 }

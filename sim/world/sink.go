@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"strings"
 
+	"github.com/moldau/moldau/broker"
 	"github.com/moldau/moldau/broker/event"
 )
 
@@ -17,6 +18,9 @@ type sink struct {
 func (s sink) Emit(e event.Event) {
 	if e.Level() < slog.LevelInfo || !s.process.fence.Alive() {
 		return
+	}
+	if _, lost := e.(broker.DirectoryOffline); lost {
+		s.process.lose()
 	}
 	var b strings.Builder
 	b.WriteString(e.Kind())
