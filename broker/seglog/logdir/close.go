@@ -155,11 +155,15 @@ func (d *Dir) syncNamed(name string, promise syncPromise) error {
 func (b *background) writeCheckpoints() error {
 	if b.d.hwChanged.Swap(false) {
 		if err := b.writeOffsets(seglog.HighWatermarkFile, func(p *Partition) int64 { return p.hw.Load() }); err != nil {
+			b.d.hwChanged.Store(true)
 			return ignoreGone(err)
 		}
 	}
 	if b.d.startsChanged.Swap(false) {
-		return ignoreGone(b.writeOffsets(seglog.LogStartFile, func(p *Partition) int64 { return p.start.Load() }))
+		if err := b.writeOffsets(seglog.LogStartFile, func(p *Partition) int64 { return p.start.Load() }); err != nil {
+			b.d.startsChanged.Store(true)
+			return ignoreGone(err)
+		}
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package logdir
 import (
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/moldau/moldau/broker/kafka"
@@ -102,6 +103,52 @@ func TestNoSpaceAtARoll(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := w.d.Close(true, 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestNoSpaceForMarks: what the background lane writes waits for space; the
+// directory stays, and appends that need no new space go on.
+func TestNoSpaceForMarks(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	fsys := memfs.New()
+	w := newWorld(t, fsys, func(c *Config) { c.DirectFilesMax, c.lazyJournal = -1, false })
+	w.open()
+	w.drain() // the journal is there
+	w.create(1, syncOptions())
+	l := w.logs[0]
+	l.append(1, 100)
+	l.awaitDurable()
+	var refused atomic.Int64
+	fsys.OnCall(func(c memfs.Call) error {
+		if c.Op == memfs.OpCreate && !strings.HasSuffix(c.Name, ".log") {
+			refused.Add(1)
+			return vfs.ErrNoSpace
+		}
+		return nil
+	})
+	for range 3 {
+		l.append(1, 100)
+		l.awaitDurable()
+		w.checkpoint(true)
+	}
+	if refused.Load() == 0 || w.d.Err() != nil {
+		t.Fatalf("%d files refused, the directory: %v", refused.Load(), w.d.Err())
+	}
+	fsys.OnCall(nil)
+	written := w.d.counters.marksWritten.Load()
+	w.checkpoint(true)
+	if w.d.counters.marksWritten.Load() == written {
+		t.Error("no marks were written when there was space again")
+	}
+	if err := w.d.Close(false, 0); err != nil {
+		t.Fatal(err)
+	}
+	n, states := reopen(t, w)
+	if st := states[l.id]; standing(st) != seglog.Intact || st.End != l.log.Next() {
+		t.Errorf("%+v", st.Evidence)
+	}
+	if err := n.d.Close(true, 0); err != nil {
 		t.Fatal(err)
 	}
 }

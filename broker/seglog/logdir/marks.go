@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/moldau/moldau/broker/kafka"
+	"github.com/moldau/moldau/disk/vfs"
 )
 
 // marksTable is what moldau.marks holds, encoded, entry by entry. It belongs
@@ -150,7 +151,13 @@ func (b *background) checkpoint(recycle, syncOS bool) error {
 	if n := len(blocks); n > 0 {
 		b.marks.head = marksHead{generation: d.generation.Load(), sequence: blocks[n-1].last}
 	}
-	if err := b.writeMarks(); err != nil {
+	switch err := b.writeMarks(); {
+	case errors.Is(err, vfs.ErrNoSpace):
+		// The file of before stays, and the blocks with it, until there is space:
+		// the journal runs full, and files are synced one by one.
+		b.marks.changed = true
+		return nil
+	case err != nil:
 		return err
 	}
 	return firstError(b.reuse(blocks), b.grow(recycle))

@@ -360,6 +360,13 @@ func (w *world) drain() {
 	}
 }
 
+// checkpoint has the background lane write the marks.
+func (w *world) checkpoint(recycle bool) {
+	if err := w.d.background.call(func() error { return w.d.background.checkpoint(recycle, true) }); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // verify reads the whole log through Read and compares it.
 func (l *testLog) verify(p *Partition, from, upTo int64, history []batchAt) error {
 	return verifyLog(p, from, upTo, history)
