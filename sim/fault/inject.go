@@ -21,6 +21,9 @@ type Config struct {
 	// Resettle draws the settings of a process that is started with others; nil
 	// keeps them.
 	Resettle func(*rand.Rand) world.Settings
+	// Renewed is told of a node that was started anew because it had lost a log
+	// directory; it may wait for stop.
+	Renewed func(n *world.Node, stop <-chan struct{})
 	// Stop ends all faults.
 	Stop <-chan struct{}
 }

@@ -54,25 +54,30 @@ func (in *Injector) supervise(n *world.Node) {
 		case <-stop:
 			return
 		}
-		Renew(w, n)
+		lacked := Renew(w, n)
 		<-slot
+		if lacked && in.cfg.Renewed != nil {
+			in.cfg.Renewed(n, stop)
+		}
 	}
 }
 
 // Renew starts a node whose process is gone, and starts one anew that has lost
-// a log directory.
-func Renew(w *world.World, n *world.Node) {
+// a log directory, which it reports.
+func Renew(w *world.World, n *world.Node) (lacked bool) {
 	select {
 	case <-n.Lacking():
+		lacked = true
 		if n.Running() && n.Stop(gracefulMax) != nil {
 			n.Kill()
 		}
 	default:
 	}
 	if n.Running() {
-		return
+		return lacked
 	}
 	if err := n.Start(); err != nil {
 		w.Trace("inject", err.Error())
 	}
+	return lacked
 }

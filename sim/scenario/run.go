@@ -241,6 +241,7 @@ func (r *run) work() error {
 	defer alarm.Stop()
 	injector := fault.New(fault.Config{
 		World: r.world, Swarm: r.plan.Faults, Clients: r.hosts, Link: r.plan.Net, Resettle: r.plan.Resettle, Stop: stop,
+		Renewed: r.electUnclean,
 	})
 	var faults sync.WaitGroup
 	faults.Add(1)
@@ -269,6 +270,9 @@ func (r *run) heal() error {
 		if !r.world.Await(n.Ready(), startMax) {
 			r.trace("run", fmt.Sprintf("%s does not serve %v after all was healed", n.Host, startMax))
 		}
+	}
+	for _, n := range r.world.Nodes() {
+		r.electUnclean(n, nil)
 	}
 	r.endCalm()
 	r.trace("run", "healed")
