@@ -114,13 +114,8 @@ func TestMuteMember(t *testing.T) {
 		b.sleep(5 * time.Second)
 		mute := member("g", topics)
 		mute.Mute = true
-		env := b.env("mute")
-		b.actors.Add(1)
-		go func() {
-			defer b.actors.Done()
-			mute.Run(env)
-		}()
-		b.sleep(10 * time.Second)
+		b.run("mute", mute)
+		b.sleep(30 * time.Second)
 		h, report := b.finish(linearizability.Options{})
 		b.shut()
 		b.fine(h, report, map[history.Kind]int{history.KindAssign: 6, history.KindPoll: 50})
@@ -154,5 +149,23 @@ func TestAdmin(t *testing.T) {
 			history.KindDeleteRecords: 10, history.KindAlterConfig: 30, history.KindDescribeConfig: 30, history.KindCreateTopic: 5,
 			history.KindDeleteTopic: 3, history.KindMetadata: 10,
 		})
+	})
+}
+
+// TestLatecomer: a batch that comes again after its records were deleted and the
+// node was started anew.
+func TestLatecomer(t *testing.T) {
+	inBubble(t, 5, func(b *bed) {
+		b.start()
+		topics := b.topics(keeps("a", 1), keeps("b", 1))
+		b.run("l", workload.Latecomer{Topic: topics[0], Every: 100 * time.Millisecond, Timeout: 3 * time.Second})
+		b.run("again", workload.Latecomer{Topic: topics[1], Every: 100 * time.Millisecond, Timeout: 3 * time.Second, Between: func() {
+			b.shut()
+			b.start()
+		}})
+		b.sleep(10 * time.Second)
+		h, report := b.finish(linearizability.Options{})
+		b.shut()
+		b.fine(h, report, map[history.Kind]int{history.KindDeleteRecords: 10, history.KindProduce: 60})
 	})
 }

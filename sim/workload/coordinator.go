@@ -90,7 +90,11 @@ func (m *member) join() {
 		m.generation = resp.Generation
 		op.Group.Generation = resp.Generation
 	}
-	m.env.Recorder.Answered(op, resp.ErrorCode, call.at)
+	if m.Mute {
+		m.env.Recorder.Drop(op) // it will not be one of them
+	} else {
+		m.env.Recorder.Answered(op, resp.ErrorCode, call.at)
+	}
 	switch {
 	case kafka.ErrorCode(resp.ErrorCode) == kafka.ErrMemberIDRequired:
 	case !m.told(resp.ErrorCode):

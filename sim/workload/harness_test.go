@@ -43,6 +43,8 @@ type bed struct {
 	cancel   context.CancelFunc
 	ended    chan error
 	settling time.Duration // after the heal
+	starts   int
+	sink     event.Sink
 }
 
 // inBubble runs f in a bubble of virtual time.
@@ -52,7 +54,7 @@ func inBubble(t *testing.T, seed uint64, f func(b *bed)) {
 		clk := simclock.New(simcore.ProcessTime{}, nil).Boot(nil)
 		b := &bed{
 			t: t, clock: clk, net: memnet.New(clk), streams: simcore.NewStreams(seed), fs: memfs.New(),
-			calm: make(chan struct{}), stop: make(chan struct{}), settling: settlingMax,
+			calm: make(chan struct{}), stop: make(chan struct{}), settling: settlingMax, sink: event.Discard{},
 		}
 		var err error
 		b.recorder, err = workload.NewRecorder(&b.out, simcore.ProcessTime{}, history.Header{
@@ -74,9 +76,10 @@ func (b *bed) start(properties ...config.Property) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	b.starts++ // each process has an identity of its own
 	node, err := broker.New(broker.Config{
-		Settings: settings, FS: b.fs, Network: b.net, Clock: b.clock, Entropy: simclock.NewEntropy(nil, b.streams.Stream("entropy")),
-		Events: event.Discard{}, Shards: 2,
+		Settings: settings, FS: b.fs, Network: b.net, Clock: b.clock, Entropy: simclock.NewEntropy(nil, b.streams.Stream(fmt.Sprint("entropy", b.starts))),
+		Events: b.sink, Shards: 2,
 	})
 	if err != nil {
 		b.t.Fatal(err)

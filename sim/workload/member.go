@@ -3,17 +3,20 @@ package workload
 import (
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/clock"
 	"github.com/moldau/moldau/linearizability/history"
 )
 
 const (
-	memberFetchBytes = 256 << 10
-	memberFetchWait  = 100 * time.Millisecond
-	commitOne        = 400             // of 1000 steps that commit what was read
-	beatsPerSession  = 3               // heartbeats in a session timeout
-	lookAgain        = 2 * time.Second // how often a group's leader asks for new partitions
+	memberFetchBytes  = 256 << 10
+	memberFetchWait   = 100 * time.Millisecond
+	commitOne         = 400 // of 1000 steps that commit what was read
+	beatsPerSession   = 3   // heartbeats in a session timeout
+	listGroupsVersion = 5
+	lookAgain         = 2 * time.Second // how often a group's leader asks for new partitions
 )
 
 // Member is a client in a group of the classic protocol, and its leader when it
@@ -29,8 +32,8 @@ type Member struct {
 	Deaths     int           // of 1000 steps that end its life without a word
 	Leaves     int           // of 1000 steps that leave the group
 	Away       time.Duration // mean time that it is gone then
-	// Mute lets it join once and never sync, though its heart beats, until the
-	// group throws it out. It makes no progress.
+	// Mute lets it join and never sync, though its heart beats, until the group
+	// throws it out. It stays away for a while then, and for ever once all is calm.
 	Mute bool
 }
 
@@ -39,8 +42,12 @@ func (a Member) Run(env *Env) {
 	client := newClient(env, a.Timeout)
 	m := &member{Member: a, env: env, fetcher: &fetcher{client, newBatchReader()}, coordinator: nobody, generation: history.Unknown}
 	defer client.close()
-	for !env.stopping() && !m.out {
-		m.step()
+	for !env.stopping() {
+		if m.out {
+			m.outside()
+		} else {
+			m.step()
+		}
 		client.pause(a.Every/2 + time.Duration(env.Rand.Int64N(int64(a.Every)+1)))
 	}
 }
@@ -55,7 +62,8 @@ type member struct {
 	generation  int32
 	joined      bool // in generation, with spots
 	leads       bool
-	out         bool // thrown out, when mute
+	out         bool       // thrown out, when mute
+	back        clock.Mono // when it comes back then
 	planned     int32
 	spots       []*spot
 	beat        clock.Mono // when the next heartbeat is due
@@ -205,6 +213,27 @@ func (m *member) told(code int16) bool {
 		m.coordinator = nobody
 	}
 	return false
+}
+
+// outside looks on from outside the group, which is all the progress of a mute
+// member, until it comes back.
+func (m *member) outside() {
+	now := m.env.Clock.Mono()
+	if m.back == 0 {
+		m.back = now.Add(m.Away)
+	}
+	if m.back <= now && !m.env.calm() {
+		m.out, m.back = false, 0
+		return
+	}
+	if l := m.fetcher.link(nobody); l != nil {
+		req := kmsg.NewPtrListGroupsRequest()
+		req.Version = listGroupsVersion
+		op := &history.Op{Client: m.env.Name, Node: l.node, Kind: history.KindMetadata}
+		if call := m.fetcher.record(l, req, op); call.err == nil {
+			m.env.Recorder.Answered(op, call.resp.(*kmsg.ListGroupsResponse).ErrorCode, call.at)
+		}
+	}
 }
 
 // instance is the instance id as requests have it.
