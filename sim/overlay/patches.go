@@ -103,7 +103,4 @@ var nativePatches = [...]patch{
 	{"runtime/mgc.go", "no collection by size, and each in one go",
 		"	gcController.init(readGOGC(), readGOMEMLIMIT())\n",
 		"	gcController.init(-1, 1<<63-1)\n	debug.gcstoptheworld = 2\n"},
-	{"runtime/mgc.go", "no background work that depends on the heap's layout",
-		"	go bgscavenge(c)\n",
-		"	go simOff(c)\n"},
 }

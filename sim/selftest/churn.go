@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,7 +19,7 @@ import (
 // Size of the churn.
 const (
 	churners   = 24
-	churnSteps = 400
+	churnSteps = 1500 // of each: enough for a collection
 )
 
 // churning is what the churners share: everything by which a runtime could
@@ -37,22 +39,27 @@ type churning struct {
 	synced  sync.Map
 	freed   int
 	tokens  int
+
+	steps    int      // of each churner
+	noPlaces bool     // no maps whose keys are addresses
+	ballast  [][]byte // moves all else in memory
 }
 
 // churn keeps many goroutines busy with locks, channels, timers, maps, pools,
 // contexts, finalizers and randomness, and prints what they saw.
 func churn() {
 	c := &churning{
-		out: bufio.NewWriterSize(os.Stdout, 1<<16), letters: make(chan int, 4),
+		steps: churnSteps, out: bufio.NewWriterSize(os.Stdout, 1<<16), letters: make(chan int, 4),
 		byName: map[string]int{}, byPlace: map[*int]int{},
 	}
 	c.begin = c.clock.Now()
+	c.read(os.Getenv("SIM_OPTIONS"))
 	c.more = sync.NewCond(&c.mu)
 	c.pool.New = func() any { return new([64]byte) }
 	var all sync.WaitGroup
 	for id := range churners {
 		all.Go(func() {
-			for step := range churnSteps {
+			for step := range c.steps {
 				c.step(id, step)
 			}
 		})
@@ -61,6 +68,26 @@ func churn() {
 	c.say("end", runtime.NumGoroutine(), c.freed, rand.Uint64())
 	if err := c.out.Flush(); err != nil {
 		panic(err)
+	}
+}
+
+// read takes the options: steps=N, ballast=N, places=off.
+func (c *churning) read(options string) {
+	for option := range strings.FieldsSeq(options) {
+		name, value, _ := strings.Cut(option, "=")
+		n, err := strconv.Atoi(value)
+		switch {
+		case option == "places=off":
+			c.noPlaces = true
+		case name == "steps" && err == nil:
+			c.steps = n
+		case name == "ballast" && err == nil:
+			for i := range 7 * n {
+				c.ballast = append(c.ballast, make([]byte, 1+(531*i+97*n)%3000))
+			}
+		default:
+			panic("no option " + option)
+		}
 	}
 }
 
@@ -119,7 +146,9 @@ func (c *churning) names(id, step int) {
 	c.rw.Lock()
 	defer c.rw.Unlock()
 	c.byName[fmt.Sprint("n", id, step%7)] = step
-	c.byPlace[new(int)] = id
+	if !c.noPlaces {
+		c.byPlace[new(int)] = id
+	}
 	c.synced.Store(fmt.Sprint(step%5), id)
 	order := ""
 	for name := range c.byName {
@@ -160,7 +189,7 @@ func (c *churning) contexts(id int) {
 
 // garbage leaves some of every size behind, with finalizers.
 func (c *churning) garbage(id int) {
-	kept := make([][]byte, 0, 50)
+	kept := make([][]byte, 0, 10)
 	for range cap(kept) {
 		kept = append(kept, make([]byte, rand.IntN(4<<10)))
 	}

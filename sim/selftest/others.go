@@ -11,6 +11,7 @@ import (
 // others are ways to end, and the load that determinism is tested on.
 var others = map[string]func(){
 	"churn":    churn,
+	"ticks":    ticks,
 	"nothing":  func() {},
 	"spin":     spin,
 	"poll":     poll,
@@ -32,6 +33,16 @@ func spin() {
 
 //go:noinline
 func spun(uint64) {}
+
+// ticks sleeps often: what a jump of the clock costs.
+func ticks() {
+	var clock simcore.ProcessTime
+	woken := make(chan struct{}, 1)
+	for range 200_000 {
+		clock.AfterFunc(time.Millisecond, func() { woken <- struct{}{} })
+		<-woken
+	}
+}
 
 // poll waits for a time that is too far away, by reading the clock.
 func poll() {

@@ -2,16 +2,19 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/moldau/moldau/sim/engine"
+	"github.com/moldau/moldau/sim/overlay"
 )
 
 // root is the module's folder, seen from here.
@@ -35,13 +38,13 @@ func build(t *testing.T, kind engine.Kind) *engine.Guest {
 	return g
 }
 
-// run runs a guest once.
+// run runs a guest once. It may be called from any goroutine, as output may.
 func run(t *testing.T, g *engine.Guest, p engine.Params) engine.Result {
 	t.Helper()
 	p.Stdout = filepath.Join(t.TempDir(), "stdout")
 	r, err := g.Run(t.Context(), p)
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
 	}
 	return r
 }
@@ -51,11 +54,11 @@ func output(t *testing.T, g *engine.Guest, p engine.Params) []byte {
 	t.Helper()
 	r := run(t, g, p)
 	if broken := r.Broken(); broken != "" {
-		t.Fatalf("%s, seed %d: %s\n%s", p.Scenario, p.Seed, broken, r.Stderr)
+		t.Errorf("%s, seed %d: %s\n%s", p.Scenario, p.Seed, broken, r.Stderr)
 	}
 	out, err := os.ReadFile(r.Stdout)
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
 	}
 	return out
 }
@@ -93,70 +96,72 @@ func TestWasmFindsBugs(t *testing.T) {
 	}
 }
 
-// TestNativeRepeats: a seed gives the same bytes, one process after the other
-// and several at once on a busy machine, from other folders, with other things
-// in the environment of the test, alone and among other seeds.
+// TestNativeRepeats: a seed gives the same bytes, alone and beside another one
+// on a busy machine, in processes with other folders and environments.
 func TestNativeRepeats(t *testing.T) {
-	repeats(t, build(t, engine.Native), 2, 20, 2)
+	repeats(t, build(t, engine.Native), "", 20)
 }
 
 // TestWasmRepeats is the same, shorter.
 func TestWasmRepeats(t *testing.T) {
-	repeats(t, build(t, engine.Wasm), 2, 2, 1)
+	repeats(t, build(t, engine.Wasm), "steps=200", 3)
 }
 
-func repeats(t *testing.T, g *engine.Guest, seeds uint64, times, beside int) {
-	stop := burn(1)
-	defer stop()
-	var distinct [][]byte
-	for seed := range seeds {
-		var first []byte
-		for i := range times {
-			t.Setenv("MOLDAU_SELFTEST_NOISE", strings.Repeat("x", 37*i))
-			t.Chdir(t.TempDir())
-			// Other seeds run beside it.
-			var others sync.WaitGroup
-			for other := range uint64(beside) {
-				others.Go(func() {
-					p := engine.Params{Scenario: "churn", Seed: seed + other + 1, Stdout: filepath.Join(os.TempDir(), fmt.Sprintf("churn-%d-%d", os.Getpid(), other))}
-					if _, err := g.Run(t.Context(), p); err != nil {
-						t.Error(err)
-					}
-					if err := os.Remove(p.Stdout); err != nil {
-						t.Error(err)
-					}
-				})
-			}
-			out := output(t, g, engine.Params{Scenario: "churn", Seed: seed})
-			others.Wait()
-			if first == nil {
-				first = out
-			}
-			if line, a, b := difference(first, out); line > 0 {
-				t.Fatalf("seed %d, run %d: line %d is\n%s\nand was\n%s", seed, i+1, line, b, a)
-			}
-		}
-		distinct = append(distinct, first)
+func repeats(t *testing.T, g *engine.Guest, options string, times int) {
+	run := func(seed uint64) []byte {
+		p := engine.Params{Scenario: "churn", Seed: seed, Options: options}
+		return output(t, g, p)
 	}
-	if bytes.Equal(distinct[0], distinct[1]) {
+	first, other := run(1), run(2)
+	if bytes.Equal(first, other) {
 		t.Error("two seeds give the same output")
 	}
+	stop := burn()
+	defer stop()
+	for i := range times - 1 {
+		t.Setenv("MOLDAU_SELFTEST_NOISE", strings.Repeat("x", 37*i))
+		t.Chdir(t.TempDir())
+		beside := make(chan []byte)
+		go func() { beside <- run(2) }()
+		for seed, same := range map[uint64][2][]byte{1: {first, run(1)}, 2: {other, <-beside}} {
+			if line, a, b := difference(same[0], same[1]); line > 0 {
+				t.Fatalf("seed %d, run %d: line %d is\n%s\nand was\n%s", seed, i+2, line, b, a)
+			}
+		}
+	}
 }
 
-// burn keeps processors busy until it is stopped.
-func burn(n int) (stop func()) {
-	done := make(chan struct{})
-	for range n {
-		go func() {
-			for {
-				select {
-				case <-done:
-					return
-				default:
-				}
-			}
-		}()
+// TestLayout: natively, nothing but the order of maps whose keys are addresses
+// depends on where things lie in memory, over collections too.
+func TestLayout(t *testing.T) {
+	g := build(t, engine.Native)
+	churn := func(options string) []byte {
+		return output(t, g, engine.Params{Scenario: "churn", Seed: 5, Options: options})
 	}
+	first := churn("places=off ballast=0")
+	for ballast := 1; ballast < 6; ballast++ {
+		out := churn(fmt.Sprint("places=off ballast=", ballast))
+		if line, a, b := difference(first, out); line > 0 {
+			t.Fatalf("ballast %d: line %d is\n%s\nand was\n%s", ballast, line, b, a)
+		}
+	}
+	if bytes.Equal(churn("ballast=0"), churn("ballast=1")) {
+		t.Error("the ballast moves nothing, so that this test says nothing")
+	}
+}
+
+// burn keeps a processor busy until it is stopped.
+func burn() (stop func()) {
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+			}
+		}
+	}()
 	return func() { close(done) }
 }
 
@@ -191,6 +196,25 @@ func TestGuestSeesNothing(t *testing.T) {
 		}
 		if strings.Contains(out, "NOISE") || strings.Contains(out, "PATH") {
 			t.Errorf("%v: the guest sees the host's environment:\n%s", kind, out)
+		}
+	}
+}
+
+// TestCover: a guest that counts its lines leaves the counts in the folder that
+// it is given.
+func TestCover(t *testing.T) {
+	for _, kind := range []engine.Kind{engine.Native, engine.Wasm} {
+		g, err := engine.Build(t.Context(), engine.Config{Engine: kind, Package: "./sim/selftest", Dir: root, Cover: []string{"./sim/..."}})
+		if errors.Is(err, overlay.ErrUnknownToolchain) {
+			continue
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir()
+		output(t, g, engine.Params{Scenario: "start-order", CoverDir: dir})
+		percent, err := exec.Command("go", "tool", "covdata", "func", "-i="+dir).CombinedOutput()
+		if err != nil || !regexp.MustCompile(`bugs\.go:\d+:\s+startOrder\s+100\.0%`).Match(percent) {
+			t.Errorf("%v: %v\n%s", kind, err, percent)
 		}
 	}
 }
