@@ -22,6 +22,7 @@ func Load(properties []Property) (*Broker, *Report, error) {
 	l.take(properties)
 	b := &Broker{Static: l.static}
 	if len(l.problems) == 0 {
+		l.session()
 		b.fill(b.Layers())
 		l.node(b)
 		l.relations(b)
@@ -134,6 +135,21 @@ func didYouMean(name string) string {
 		return fmt.Sprintf(": did you mean %q?", near)
 	}
 	return ""
+}
+
+// session takes Kafka's default session where a file gives Kafka's pace of
+// heartbeats alone, for which the session here is too short.
+func (l *loader) session() {
+	const heartbeat, session = "broker.heartbeat.interval.ms", "broker.session.timeout.ms"
+	if !l.set(heartbeat) || l.set(session) {
+		return
+	}
+	e := table.byBroker[session]
+	none := Layers{Static: l.static}
+	if none.effective(table.byBroker[heartbeat]).Int >= none.effective(e).Int {
+		l.static[session] = e.Kafka.Text
+		l.warn("%s is %s, as in Kafka, since %s is set to %s", session, e.Kafka.Text, heartbeat, l.static[heartbeat])
+	}
 }
 
 // finish writes the one warning that names what is ignored.

@@ -18,9 +18,11 @@ Names, types, defaults and valid values are those of Apache Kafka 4.4, and Kafka
 ` + "`moldau start --config server.properties --set num.partitions=3`" + `. A wrong value is refused with the valid range, an unknown
 name is warned of. What is only Moldau's begins with ` + "`moldau.`" + `.
 
-- Settings marked *ignored* are checked, kept and described, but have no effect yet; the start names those that are set in one warning.
-- Settings marked *refused* ask for protection or for a feature that is not there yet: any value but the default refuses the start,
-  as does a listener whose protocol is not PLAINTEXT. A node is never open where its settings look closed.
+- Settings marked *ignored* are checked, kept and described, but have no effect, for the reason that stands there; the start names those
+  that are set in one warning.
+- Settings marked *refused* ask for protection or for a feature that is not there yet: a value that asks for it refuses the start,
+  for one listener too (` + "`listener.name.<listener>.<setting>`" + `), as does a listener whose protocol is not PLAINTEXT. A node is never
+  open where its settings look closed.
 - *Change*: restart; broker, while it runs, one broker at a time; cluster, while it runs, for all brokers or one.
 
 ## Where the defaults differ from Kafka's
@@ -53,8 +55,19 @@ func section(b *strings.Builder, title string, scope Scope, want func(*Entry) bo
 			continue
 		}
 		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s%s |\n", e.Name, strings.ToLower(e.Type.String()), cell(e.Default), checkCell(e), fifthCell(e),
-			[...]string{"", "*ignored* ", "*refused* "}[e.Support], e.Doc)
+			support(e), e.Doc)
 	}
+}
+
+// support is what comes of a setting that is not served.
+func support(e *Entry) string {
+	switch e.Support {
+	case Ignored:
+		return "*ignored: " + e.Why + ".* "
+	case Refused:
+		return "*refused* "
+	}
+	return ""
 }
 
 func cell(d DefaultText) string {

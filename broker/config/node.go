@@ -155,6 +155,9 @@ func (l *loader) advertised(b *Broker, v func(string) Value) {
 			}
 		}
 	}
+	if b.IsBroker && len(clients) > 0 && len(b.Advertised) == 0 {
+		l.fail("advertised.listeners names no listener of clients")
+	}
 	for _, a := range b.Advertised {
 		if a.Host == "0.0.0.0" || a.Host == "::" {
 			l.fail("advertised.listeners: clients cannot connect to %s, set an address that they can reach", a)
@@ -236,44 +239,4 @@ func upper(list []string) []string {
 		out[i] = strings.ToUpper(s)
 	}
 	return out
-}
-
-// relations refuses settings that are valid each, but not together.
-func (l *loader) relations(b *Broker) {
-	if b.HTTPListen != "" {
-		if _, _, err := splitHostPort(b.HTTPListen); err != nil {
-			l.fail("invalid value for moldau.http.listen: %v", err)
-		}
-	}
-	if b.PyroscopeURL != "" && !strings.HasPrefix(b.PyroscopeURL, "http://") && !strings.HasPrefix(b.PyroscopeURL, "https://") {
-		l.fail("invalid value %q for moldau.pyroscope.url: want an http or https address", b.PyroscopeURL)
-	}
-	if b.BrokerHeartbeat <= 0 || b.BrokerHeartbeat >= b.BrokerSession {
-		l.fail("broker.heartbeat.interval.ms %d must be above 0 and below broker.session.timeout.ms %d", b.BrokerHeartbeat.Milliseconds(), b.BrokerSession.Milliseconds())
-	}
-	if b.RaftLease > b.RaftHeartbeat || b.RaftHeartbeat > b.RaftElection {
-		l.fail("want moldau.raft.lease.ms ≤ moldau.raft.heartbeat.ms ≤ controller.quorum.election.timeout.ms, got %d, %d, %d",
-			b.RaftLease.Milliseconds(), b.RaftHeartbeat.Milliseconds(), b.RaftElection.Milliseconds())
-	}
-	if b.ReplicaFetchWaitMax > b.ReplicaLagMax {
-		l.fail("replica.fetch.wait.max.ms %d is above replica.lag.time.max.ms %d", b.ReplicaFetchWaitMax.Milliseconds(), b.ReplicaLagMax.Milliseconds())
-	}
-	if b.GroupMinSession > b.GroupMaxSession {
-		l.fail("group.min.session.timeout.ms %d is above group.max.session.timeout.ms %d", b.GroupMinSession.Milliseconds(), b.GroupMaxSession.Milliseconds())
-	}
-	if b.OffsetsTopicCompression < CompressionNone || b.OffsetsTopicCompression > CompressionZstd {
-		l.fail("invalid value \"%d\" for offsets.topic.compression.codec: want an int in [0,...,4]", b.OffsetsTopicCompression)
-	}
-	if queued := l.static["queued.max.request.bytes"]; queued != "" {
-		if n, err := parseInt(trim(queued), 64); err == nil && n > 0 && n < int64(b.SocketRequestMaxBytes) {
-			l.fail("queued.max.request.bytes %d is below socket.request.max.bytes %d", n, b.SocketRequestMaxBytes)
-		}
-	}
-	for _, name := range []string{"log.retention.ms", "log.retention.minutes", "log.retention.hours"} {
-		if n, err := parseInt(trim(l.static[name]), 64); err == nil && n == 0 {
-			l.fail("invalid value \"0\" for %s: want -1 or at least 1", name)
-		}
-	}
-	topic := ResolveTopic(b.Layers())
-	l.failErr(topic.check())
 }
