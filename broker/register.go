@@ -47,13 +47,39 @@ func (b *Broker) startUplink(ctx context.Context) error {
 		return err
 	}
 	b.uplink = up
-	if err := up.WaitRegistered(ctx.Done()); err != nil {
+	if err := b.awaitRegistration(ctx); err != nil {
 		return fmt.Errorf("register broker %d: %w", set.NodeID, err)
 	}
 	return b.awaitImage(ctx, "its own registration", func(img *metaimage.Image) bool {
 		me := img.Broker(set.NodeID)
 		return me != nil && me.BrokerEpoch == up.BrokerEpoch()
 	})
+}
+
+// awaitRegistration waits until this incarnation is registered, for as long as
+// initial.broker.registration.timeout.ms allows.
+func (b *Broker) awaitRegistration(ctx context.Context) error {
+	limit := b.cfg.Settings.RegistrationTimeout
+	over, done := make(chan struct{}), make(chan struct{})
+	late := false // read after over is closed
+	go func() {
+		defer close(over)
+		timer := b.cfg.Clock.NewTimer(limit)
+		defer timer.Stop()
+		select {
+		case <-timer.C():
+			late = true
+		case <-ctx.Done():
+		case <-done:
+		}
+	}()
+	err := b.uplink.WaitRegistered(over)
+	close(done)
+	<-over
+	if err != nil && late {
+		return fmt.Errorf("no answer within initial.broker.registration.timeout.ms, %d", limit.Milliseconds())
+	}
+	return err
 }
 
 // awaitMetadata waits until everything is there that the metadata log held

@@ -186,7 +186,8 @@ func (b *Broker) openAll(store *raftmeta.Store) error {
 func (b *Broker) openDir(d identity.Directory) (*logdir.Dir, error) {
 	return logdir.Open(b.cfg.Tuning.disk(logdir.Config{
 		FS: b.cfg.FS, Clock: b.cfg.Clock, Path: d.Path, Events: b.cfg.Events, Life: b.life,
-		OnOffline: func(err error) { b.directoryLost(d, err) },
+		OnOffline:     func(err error) { b.directoryLost(d, err) },
+		RecoveryLanes: b.cfg.Settings.RecoveryLanes, CheckpointInterval: b.cfg.Settings.CheckpointInterval,
 	}))
 }
 
@@ -213,11 +214,12 @@ func (b *Broker) startQuorum(store *raftmeta.Store) error {
 			Entropy: b.cfg.Entropy, Seed: seedOf(b.identity.ClusterID),
 			SessionTimeout: set.BrokerSession, HeartbeatInterval: set.BrokerHeartbeat, DisconnectGrace: set.DisconnectGrace,
 			DefaultPartitions: set.NumPartitions, DefaultReplicationFactor: int16(set.DefaultReplicationFactor),
-			DeleteTopics: set.DeleteTopics,
-			Bootstrap:    controller.BootstrapFeatures(), Supported: controller.SupportedFeatures(),
+			DeleteTopics: set.DeleteTopics, RebalanceInterval: set.LeaderRebalance,
+			Bootstrap: controller.BootstrapFeatures(), Supported: controller.SupportedFeatures(),
 		},
 		Directory: b.identity.Metadata, Incarnation: kafka.NewUUID(b.cfg.Entropy),
-		Endpoints: b.controllerEndpoints(), SnapshotBytes: set.MetadataSnapshotBytes, StallLimit: set.DiskStall,
+		Endpoints: b.controllerEndpoints(), SnapshotBytes: set.MetadataSnapshotBytes,
+		SnapshotInterval: set.MetadataSnapshotInterval, StallLimit: set.DiskStall,
 		OnFailure: func(err error) { b.fail(fmt.Errorf("metadata quorum: %w", err)) },
 	})
 	if err != nil {
@@ -291,6 +293,7 @@ func (b *Broker) startManager() {
 	b.manager = shard.NewManager(shard.Config{
 		NodeID: b.cfg.Settings.NodeID, Shards: shards, Clock: b.cfg.Clock, Events: b.cfg.Events, Dirs: b.dirs, Life: b.life,
 		Topic: b.topicConfig, NewCoordinator: b.newCoordinator, Directory: b.dirByID, Placed: b.placed,
+		LoadBytes: b.cfg.Settings.OffsetsLoadBytes,
 	}, b.identity.ClusterID)
 	b.follow()
 	b.wg.Add(1)

@@ -9,12 +9,9 @@ import (
 	"github.com/moldau/moldau/broker/metaimage"
 )
 
-// describedPartitionsMax bounds the partitions of one answer, whatever the
-// request asks for (max.request.partition.size.limit).
-const describedPartitionsMax = 2000
-
 // describeTopicPartitions answers key 75 (KIP-966): topics by name, page by
-// page, with their eligible leader replicas.
+// page, with their eligible leader replicas; max.request.partition.size.limit
+// bounds the partitions of a page, whatever the request asks for.
 func (h *Handler) describeTopicPartitions(r *kmsg.DescribeTopicPartitionsRequest) kmsg.Response {
 	resp := kmsg.NewPtrDescribeTopicPartitionsResponse()
 	img := h.cfg.Manager.Image()
@@ -23,7 +20,7 @@ func (h *Handler) describeTopicPartitions(r *kmsg.DescribeTopicPartitionsRequest
 		from, first = r.Cursor.Topic, r.Cursor.Partition
 	}
 	left := int(r.ResponsePartitionLimit)
-	left = max(1, min(left, describedPartitionsMax))
+	left = max(1, min(left, h.cfg.Settings.DescribePartitionsMax))
 	if first < 0 {
 		return badCursor(r)
 	}

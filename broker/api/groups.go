@@ -25,6 +25,28 @@ func (h *Handler) coordinatorOf(groupID string) *shard.Handle {
 	return h.cfg.Manager.Find(kafka.TopicPartition{Topic: topic.ID, Partition: index})
 }
 
+// commitOffsets answers key 8. A commit that is not durable in time
+// (offsets.commit.timeout.ms) is answered as Kafka does; it may still be made.
+func (h *Handler) commitOffsets(req *server.Request, r *kmsg.OffsetCommitRequest) kmsg.Response {
+	answer := h.start(req, r, h.coordinatorOf(r.Group))
+	if answer == nil {
+		return group.Refuse(r, kafka.ErrNotCoordinator)
+	}
+	timer := h.cfg.Clock.NewTimer(h.cfg.Settings.OffsetsCommitTimeout)
+	defer timer.Stop()
+	select {
+	case resp := <-answer:
+		if resp == nil {
+			return group.Refuse(r, kafka.ErrNotCoordinator)
+		}
+		return resp
+	case <-timer.C():
+		return group.Refuse(r, kafka.ErrCoordinatorNotAvailable)
+	case <-req.Conn.Closed():
+		return nil
+	}
+}
+
 // callGroup asks the coordinator of one group.
 func (h *Handler) callGroup(req *server.Request, body kmsg.Request, groupID string) kmsg.Response {
 	return h.await(req, h.start(req, body, h.coordinatorOf(groupID)), body)

@@ -174,7 +174,7 @@ func (h *Handler) dispatch(req *server.Request, decoded kmsg.Request) (kmsg.Resp
 	case *kmsg.LeaveGroupRequest:
 		return h.callGroup(req, r, r.Group), nil
 	case *kmsg.OffsetCommitRequest:
-		return h.callGroup(req, r, r.Group), nil
+		return h.commitOffsets(req, r), nil
 	case *kmsg.OffsetDeleteRequest:
 		return h.callGroup(req, r, r.Group), nil
 	case *kmsg.DescribeACLsRequest:

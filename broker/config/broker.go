@@ -52,6 +52,8 @@ type Broker struct {
 	MetadataSnapshotBytes    int64         // metadata.log.max.record.bytes.between.snapshots
 	MetadataSnapshotInterval time.Duration // metadata.log.max.snapshot.interval.ms, 0 for never
 
+	LeaderRebalance time.Duration // between checks for preferred leaders, 0 for none
+
 	AutoCreateTopics         bool
 	DeleteTopics             bool
 	ControlledShutdown       bool
@@ -61,6 +63,9 @@ type Broker struct {
 	SocketRequestMaxBytes int
 	ConnectionsMaxIdle    time.Duration // negative: never closed
 	FetchMaxBytes         int
+	SocketReceiveBytes    int // of a connection's buffer, at or below 0 the system's choice
+	SocketSendBytes       int // the same
+	DescribePartitionsMax int // max.request.partition.size.limit
 	FetchSessionSlots     int // max.incremental.fetch.session.cache.slots
 
 	ReplicaFetchMaxBytes         int
@@ -69,6 +74,8 @@ type Broker struct {
 	ReplicaFetchResponseMaxBytes int
 
 	RetentionCheck       time.Duration // log.retention.check.interval.ms
+	CheckpointInterval   time.Duration // replica.high.watermark.checkpoint.interval.ms
+	RecoveryLanes        int           // num.recovery.threads.per.data.dir
 	ProducerIDExpiration time.Duration // producer.id.expiration.ms
 
 	GroupInitialRebalanceDelay time.Duration
@@ -82,6 +89,7 @@ type Broker struct {
 	OffsetsTopicCompression       Compression
 	OffsetMetadataMaxBytes        int
 	OffsetsCommitTimeout          time.Duration
+	OffsetsLoadBytes              int
 	OffsetsRetention              time.Duration
 	OffsetsRetentionCheck         time.Duration
 
@@ -163,6 +171,9 @@ func (b *Broker) fill(l Layers) {
 
 	b.SocketRequestMaxBytes = num("socket.request.max.bytes")
 	b.RequestMemoryBytes = max(v("moldau.request.memory.bytes").Int, int64(b.SocketRequestMaxBytes))
+	if queued := v("queued.max.request.bytes").Int; queued > 0 && b.Static["moldau.request.memory.bytes"] == "" {
+		b.RequestMemoryBytes = queued // at least socket.request.max.bytes, see relations
+	}
 	b.ConnectionsMaxIdle = ms("connections.max.idle.ms")
 	b.FetchMaxBytes = num("fetch.max.bytes")
 	b.FetchSessionSlots = num("max.incremental.fetch.session.cache.slots")
@@ -170,6 +181,15 @@ func (b *Broker) fill(l Layers) {
 	b.ReplicaFetchMinBytes = num("replica.fetch.min.bytes")
 	b.ReplicaFetchWaitMax = ms("replica.fetch.wait.max.ms")
 	b.ReplicaFetchResponseMaxBytes = num("replica.fetch.response.max.bytes")
+	b.CheckpointInterval = ms("replica.high.watermark.checkpoint.interval.ms")
+	b.RecoveryLanes = num("num.recovery.threads.per.data.dir")
+	if v("auto.leader.rebalance.enable").Bool {
+		b.LeaderRebalance = millis(v("leader.imbalance.check.interval.seconds").Int * 1000)
+	}
+	b.SocketReceiveBytes = num("socket.receive.buffer.bytes")
+	b.SocketSendBytes = num("socket.send.buffer.bytes")
+	b.DescribePartitionsMax = num("max.request.partition.size.limit")
+	b.OffsetsLoadBytes = num("offsets.load.buffer.size")
 	b.RetentionCheck = ms("log.retention.check.interval.ms")
 	b.ProducerIDExpiration = ms("producer.id.expiration.ms")
 

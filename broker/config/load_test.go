@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/datadriven"
 )
@@ -59,5 +60,33 @@ func TestRequestMemoryHoldsOneRequest(t *testing.T) {
 	b, _, err := Load([]Property{{"moldau.request.memory.bytes", "8388608", 1}})
 	if err != nil || b.RequestMemoryBytes != 100<<20 {
 		t.Errorf("got %d, %v", b.RequestMemoryBytes, err)
+	}
+}
+
+// Settings reach the node under the names that it reads.
+func TestSettingsReachTheNode(t *testing.T) {
+	for _, c := range []struct {
+		name, value string
+		got         func(b *Broker) any
+		want        any
+	}{
+		{"queued.max.request.bytes", "209715200", func(b *Broker) any { return b.RequestMemoryBytes }, int64(200 << 20)},
+		{"log.retention.check.interval.ms", "7", func(b *Broker) any { return b.RetentionCheck }, 7 * time.Millisecond},
+		{"replica.high.watermark.checkpoint.interval.ms", "7", func(b *Broker) any { return b.CheckpointInterval }, 7 * time.Millisecond},
+		{"num.recovery.threads.per.data.dir", "7", func(b *Broker) any { return b.RecoveryLanes }, 7},
+		{"leader.imbalance.check.interval.seconds", "7", func(b *Broker) any { return b.LeaderRebalance }, 7 * time.Second},
+		{"auto.leader.rebalance.enable", "false", func(b *Broker) any { return b.LeaderRebalance }, time.Duration(0)},
+		{"socket.receive.buffer.bytes", "7", func(b *Broker) any { return b.SocketReceiveBytes }, 7},
+		{"socket.send.buffer.bytes", "7", func(b *Broker) any { return b.SocketSendBytes }, 7},
+		{"max.request.partition.size.limit", "7", func(b *Broker) any { return b.DescribePartitionsMax }, 7},
+		{"offsets.load.buffer.size", "7", func(b *Broker) any { return b.OffsetsLoadBytes }, 7},
+		{"offsets.commit.timeout.ms", "7", func(b *Broker) any { return b.OffsetsCommitTimeout }, 7 * time.Millisecond},
+		{"initial.broker.registration.timeout.ms", "7", func(b *Broker) any { return b.RegistrationTimeout }, 7 * time.Millisecond},
+		{"metadata.log.max.snapshot.interval.ms", "7", func(b *Broker) any { return b.MetadataSnapshotInterval }, 7 * time.Millisecond},
+	} {
+		b, report, err := Load([]Property{{c.name, c.value, 1}})
+		if err != nil || len(report.Warnings) > 0 || c.got(b) != c.want || c.got(Default()) == c.want {
+			t.Errorf("%s=%s: got %v, want %v (%v, %v)", c.name, c.value, c.got(b), c.want, report, err)
+		}
 	}
 }

@@ -59,6 +59,9 @@ type Config struct {
 	// SnapshotBytes of records since the last snapshot make a new one
 	// (metadata.log.max.record.bytes.between.snapshots).
 	SnapshotBytes int64
+	// SnapshotInterval makes a new one when it has passed since the last and
+	// anything was committed (metadata.log.max.snapshot.interval.ms); 0 for never.
+	SnapshotInterval time.Duration
 	// StallLimit: a call of the metadata store that takes longer closes raft's
 	// connections until it returns (moldau.disk.stall.ms).
 	StallLimit time.Duration

@@ -27,6 +27,7 @@ type loop struct {
 
 	snapshotting bool
 	snapshotNext clock.Mono // no snapshot before
+	snapshotAt   clock.Mono // when the last one ended, or this loop began
 	stalled      bool
 
 	stop     *stopping
@@ -34,7 +35,7 @@ type loop struct {
 }
 
 func newLoop(q *Quorum) *loop {
-	return &loop{Quorum: q, machine: controller.New(q.cfg.Machine), observers: map[observerKey]observer{}}
+	return &loop{Quorum: q, snapshotAt: q.cfg.Clock.Mono(), machine: controller.New(q.cfg.Machine), observers: map[observerKey]observer{}}
 }
 
 func (l *loop) times() controller.Times {

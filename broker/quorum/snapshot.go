@@ -8,11 +8,13 @@ import (
 	"github.com/moldau/moldau/clock"
 )
 
-// maybeSnapshot begins a snapshot when enough was committed since the last.
+// maybeSnapshot begins a snapshot when enough was committed since the last, or
+// anything long ago.
 // It runs beside the loop; raft makes one at a time.
 func (l *loop) maybeSnapshot(now clock.Mono) {
-	due := l.feed.sinceSnap >= l.cfg.SnapshotBytes && now >= l.snapshotNext
-	if !due || l.snapshotting || l.stop != nil || l.cfg.Holder.Load().InTransaction() {
+	old := l.cfg.SnapshotInterval > 0 && l.feed.sinceSnap > 0 && now.Sub(l.snapshotAt) >= l.cfg.SnapshotInterval
+	due := old || l.feed.sinceSnap >= l.cfg.SnapshotBytes
+	if !due || now < l.snapshotNext || l.snapshotting || l.stop != nil || l.cfg.Holder.Load().InTransaction() {
 		return
 	}
 	l.snapshotting = true
@@ -26,6 +28,7 @@ func (l *loop) maybeSnapshot(now clock.Mono) {
 
 func (l *loop) snapshotEnded(err error) {
 	l.snapshotting = false
+	l.snapshotAt = l.cfg.Clock.Mono()
 	if err != nil {
 		l.snapshotNext = l.cfg.Clock.Mono().Add(snapshotRetry)
 		if !errors.Is(err, raft.ErrNothingNewToSnapshot) && !errors.Is(err, raft.ErrRaftShutdown) {

@@ -16,8 +16,8 @@ import (
 const (
 	// loaderLanes coordinators are loaded at once.
 	loaderLanes = 2
-	// loadBytes are read at once, and handed to the shard in one chunk.
-	loadBytes = 1 << 20
+	// loadBytesMax bounds what is read at once, whatever is configured.
+	loadBytesMax = 64 << 20
 	// loadWait is waited for bytes that are on their way to the file, at most
 	// loadWaitsMax times in a row.
 	loadWait     = 5 * time.Millisecond
@@ -28,6 +28,7 @@ const (
 // and the parsing happen here, the shard replays what it is given.
 type loader struct {
 	clock clock.Clock
+	bytes int // read at once, and handed to the shard in one chunk
 	jobs  *inbox.Inbox[loadJob]
 	stop  chan struct{}
 	once  sync.Once
@@ -44,8 +45,8 @@ type loadJob struct {
 // leadership, so it cannot grow beyond the internal partitions.
 const loadJobsMax = 1 << 16
 
-func newLoader(c clock.Clock) *loader {
-	l := &loader{clock: c, jobs: inbox.New[loadJob](loadJobsMax), stop: make(chan struct{})}
+func newLoader(c clock.Clock, bytes int) *loader {
+	l := &loader{clock: c, bytes: min(bytes, loadBytesMax), jobs: inbox.New[loadJob](loadJobsMax), stop: make(chan struct{})}
 	l.wg.Add(1)
 	go l.run()
 	return l
@@ -103,7 +104,7 @@ var errLoadStopped = errors.New("the node is stopping")
 
 func (l *loader) load(j loadJob) {
 	codecs := batch.NewCodecs(batch.Limits{})
-	buf := make([]byte, 0, loadBytes)
+	buf := make([]byte, 0, l.bytes)
 	at, waits := j.from, 0
 	for at < j.upTo {
 		chunk, next, err := readChunk(j, codecs, buf, at)
@@ -141,7 +142,7 @@ func (l *loader) damaged(h *Handle, err error) bool {
 // readChunk reads whole batches from the offset at on, checks and decompresses them.
 func readChunk(j loadJob, codecs *batch.Codecs, buf []byte, at int64) ([]loadedBatch, int64, error) {
 	ext, err := j.h.part.Read(seglog.ReadPlan{
-		From: at, UpTo: j.upTo, MaxBytes: loadBytes, AtLeastOne: true,
+		From: at, UpTo: j.upTo, MaxBytes: cap(buf), AtLeastOne: true,
 		Start: seglog.Unknown(), End: seglog.Unknown(),
 	})
 	if err != nil || ext == nil {

@@ -41,6 +41,9 @@ type Config struct {
 	// assigned to a directory yet. It returns when that is known, or with an
 	// error, upon which they are not made.
 	Placed func(map[*logdir.Dir][]kafka.TopicPartition) error
+	// LoadBytes are read at a time while a coordinator loads
+	// (offsets.load.buffer.size); more where one batch is larger.
+	LoadBytes int
 	// NewCoordinator makes the machine of an internal topic's partition, or nil
 	// for topics without one.
 	NewCoordinator func(topic string) func() coord.Machine
@@ -82,7 +85,7 @@ type folder struct {
 // replica is open yet.
 func NewManager(cfg Config, clusterID string) *Manager {
 	m := &Manager{
-		cfg: cfg, loads: make([]int, cfg.Shards), loader: newLoader(cfg.Clock),
+		cfg: cfg, loads: make([]int, cfg.Shards), loader: newLoader(cfg.Clock, cfg.LoadBytes),
 		handles:   make(map[kafka.TopicPartition]*Handle),
 		recovered: make(map[kafka.TopicPartition]recovered), byName: make(map[folder]recovered),
 	}

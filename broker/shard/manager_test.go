@@ -57,6 +57,7 @@ func newWorld(t *testing.T, fsys vfs.FS, shards int) *world {
 		},
 		Directory:      func(kafka.UUID) *logdir.Dir { return dir },
 		Placed:         func(map[*logdir.Dir][]kafka.TopicPartition) error { return nil },
+		LoadBytes:      1 << 20,
 		NewCoordinator: func(string) func() coord.Machine { return nil },
 	}, "cluster")
 	return w

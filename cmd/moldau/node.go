@@ -30,6 +30,7 @@ func runNode(ctx context.Context, cfg *config.Broker, logger *slog.Logger, logs 
 		debug.SetGCPercent(gcPercent)
 	}
 	network := tcp.New()
+	network.ReceiveBytes, network.SendBytes = cfg.SocketReceiveBytes, cfg.SocketSendBytes
 	events := observe.NewCounter(eventLog{logger})
 	node, err := broker.New(broker.Config{
 		Settings: cfg, FS: osfs.New(), Network: network, Clock: sysclock.New(), Entropy: sysclock.Entropy{},

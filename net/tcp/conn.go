@@ -24,6 +24,12 @@ type conn struct {
 
 func (n *Network) conn(c *net.TCPConn) (transport.Conn, error) {
 	raw, err := c.SyscallConn()
+	if err == nil && n.ReceiveBytes > 0 {
+		err = c.SetReadBuffer(n.ReceiveBytes)
+	}
+	if err == nil && n.SendBytes > 0 {
+		err = c.SetWriteBuffer(n.SendBytes)
+	}
 	if err != nil {
 		return nil, errors.Join(mapError(err), c.Close())
 	}

@@ -17,6 +17,11 @@ const copyBufferBytes = 64 << 10
 
 // Network opens real sockets. Make it with New.
 type Network struct {
+	// ReceiveBytes and SendBytes size the operating system's buffers of a
+	// connection; at or below 0 it sizes them itself. They are for setting
+	// before the first connection.
+	ReceiveBytes, SendBytes int
+
 	buffers sync.Pool // of *[copyBufferBytes]byte, for SendFile by copying
 }
 

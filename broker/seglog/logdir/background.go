@@ -62,9 +62,6 @@ const (
 	backgroundInboxMax = 1 << 20
 	// tickInterval is how often the lane looks around.
 	tickInterval = 100 * time.Millisecond
-	// checkpointInterval is how often Kafka's checkpoints are written, when
-	// something changed (replica.high.watermark.checkpoint.interval.ms).
-	checkpointInterval = 5 * time.Second
 )
 
 // put queues a job; its number is bounded by the segments and partitions.
@@ -194,7 +191,7 @@ func (b *background) tick() error {
 			return err
 		}
 	}
-	if now.Sub(b.lastChecks) >= checkpointInterval {
+	if now.Sub(b.lastChecks) >= b.d.cfg.CheckpointInterval {
 		b.lastChecks = now
 		return b.writeCheckpoints()
 	}

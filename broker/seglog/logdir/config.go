@@ -45,6 +45,9 @@ type Config struct {
 	// bound what a recovery has to scan.
 	MarksBytes    int64
 	MarksInterval time.Duration
+	// CheckpointInterval is how often Kafka's checkpoint files are written, when
+	// something changed (replica.high.watermark.checkpoint.interval.ms).
+	CheckpointInterval time.Duration
 	// BackgroundSyncInterval is how often files of `os` topics are synced.
 	BackgroundSyncInterval time.Duration
 	// Life ends what waits when the node is gone; nil never ends.
@@ -67,6 +70,7 @@ const (
 	handlesMaxDefault          = 4096
 	marksBytesDefault          = 128 << 20
 	marksIntervalDefault       = time.Second
+	checkpointIntervalDefault  = 5 * time.Second
 	backgroundSyncIntervalDflt = 5 * time.Second
 )
 
@@ -81,6 +85,7 @@ func (c *Config) EnsureDefaults() {
 	def(&c.HandlesMax, handlesMaxDefault)
 	def(&c.MarksBytes, marksBytesDefault)
 	def(&c.MarksInterval, marksIntervalDefault)
+	def(&c.CheckpointInterval, checkpointIntervalDefault)
 	def(&c.BackgroundSyncInterval, backgroundSyncIntervalDflt)
 }
 
