@@ -63,6 +63,16 @@ type Slice struct {
 // Own wraps memory that belongs to nobody else (batches that the broker itself encodes).
 func Own(b []byte) Slice { return Slice{Bytes: b} }
 
+// Share takes another reference to the same part, for a second owner. The
+// bytes do not change from then on.
+func (s Slice) Share() Slice {
+	if s.frame != nil {
+		n := s.frame.refs.Add(1)
+		invariant.Check(n > 1, "share of a released frame")
+	}
+	return s
+}
+
 // Release gives the part back. The Slice must not be used afterwards.
 func (s Slice) Release() {
 	if s.frame != nil {

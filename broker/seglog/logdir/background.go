@@ -7,6 +7,7 @@ import (
 
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/clock"
+	"github.com/moldau/moldau/disk/vfs"
 	"github.com/moldau/moldau/internal/inbox"
 )
 
@@ -43,6 +44,7 @@ const (
 type job struct {
 	kind     jobKind
 	segment  *segment
+	pin      vfs.File // jobCloseSegment: the segment's file, which the job releases; nil for none
 	snapshot []byte // jobCloseSegment: producer snapshot at base
 	base     int64
 	p        *Partition           // jobRemoveFolder
@@ -150,6 +152,9 @@ func (b *background) work(jobs []job) {
 		switch j.kind {
 		case jobCloseSegment:
 			err = b.unlessFailed(func() error { return b.d.closeSegment(j) })
+			if j.pin != nil {
+				b.d.handles.release(j.segment)
+			}
 		case jobDoomSegment:
 			err = b.unlessFailed(func() error { return b.doom(j.segment) })
 		case jobRemoveFolder:

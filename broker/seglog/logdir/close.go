@@ -41,7 +41,7 @@ func (d *Dir) closeFiles() error {
 	var err error
 	for _, p := range d.partitions() {
 		for _, s := range p.segments() {
-			err = firstError(err, d.unpin(s))
+			d.unpin(s)
 		}
 	}
 	j := &d.committer.j

@@ -22,14 +22,21 @@ type committer struct {
 
 	mu      sync.Mutex
 	space   sync.Cond // waits for backlog to shrink
+	landed  sync.Cond // waits for written to grow
 	waiting []*item
+	spare   []*item // done with, for the lane
 	calls   []*commitCall
 	backlog int64 // bytes written and not durable, of `sync` topics
 	inline  int64 // of these, held in memory for the journal
 	closing bool
+	// Wide turns that the lane has handed over before their bytes are in the
+	// segments, and of these how many are written; writing is the one that is not.
+	ahead, written uint64
+	writing        *writing
 
 	// The goroutine's own.
 	j       journal
+	needs   uint64 // ahead, when the turn was taken
 	turnOf  []*item
 	marks   []*Partition // whose D has no mark yet
 	timer   clock.Timer
@@ -65,20 +72,25 @@ const (
 
 func newCommitter(d *Dir) *committer {
 	c := &committer{d: d, wake: make(chan struct{}, 1), done: make(chan struct{})}
-	c.space.L = &c.mu
+	c.space.L, c.landed.L = &c.mu, &c.mu
 	c.j.d = d
 	c.timer = d.cfg.Clock.NewTimer(time.Hour)
 	c.timer.Stop()
 	return c
 }
 
-// handOver gives the lane's items to the committer. It waits while the backlog
-// is at its bound; shards never wait for it.
+// handOver gives the lane's items to the committer.
 func (c *committer) handOver(l *lane) {
 	if len(l.handed) == 0 {
 		return
 	}
 	c.mu.Lock()
+	c.hand(l)
+	c.mu.Unlock()
+}
+
+// hand is handOver under the lock.
+func (c *committer) hand(l *lane) {
 	for _, p := range l.handed {
 		it := p.lane.item
 		p.lane.item = nil
@@ -89,6 +101,7 @@ func (c *committer) handOver(l *lane) {
 		} else {
 			c.inline -= int64(p.pending.inline)
 			p.pending.merge(it)
+			c.retire(it)
 			it = p.pending
 		}
 		if c.inline+int64(it.inline) > inlineBacklogMax {
@@ -98,9 +111,44 @@ func (c *committer) handOver(l *lane) {
 	}
 	clear(l.handed)
 	l.handed = l.handed[:0]
+	l.spare = append(l.spare, c.spare...)
+	clear(c.spare)
+	c.spare = c.spare[:0]
 	c.signal()
+}
+
+// awaitSpace makes the lane wait while the backlog is at its bound; shards
+// never wait for it.
+func (c *committer) awaitSpace() {
+	c.mu.Lock()
 	for c.backlog >= backlogBytesMax && !c.d.failed() && !c.closing {
 		c.space.Wait()
+	}
+	c.mu.Unlock()
+}
+
+// handAhead is handOver for items whose bytes w is about to write into the segments.
+func (c *committer) handAhead(l *lane, w *writing) {
+	c.mu.Lock()
+	c.ahead++
+	c.writing = w
+	c.hand(l)
+	c.mu.Unlock()
+}
+
+// landedAhead ends what handAhead began: the bytes are written, or have failed.
+func (c *committer) landedAhead() {
+	c.mu.Lock()
+	c.written = c.ahead
+	c.mu.Unlock()
+	c.landed.Broadcast()
+}
+
+// awaitWritten waits until the bytes of all items of the turn are written.
+func (c *committer) awaitWritten() {
+	c.mu.Lock()
+	for c.written < c.needs {
+		c.landed.Wait()
 	}
 	c.mu.Unlock()
 }
@@ -169,12 +217,12 @@ func (c *committer) loop() {
 func (c *committer) take() (calls []*commitCall, closing bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	clear(c.turnOf)
-	c.turnOf, c.waiting = c.waiting, c.turnOf[:0]
+	c.turnOf, c.waiting = c.waiting, c.turnOf
 	for _, it := range c.turnOf {
 		it.p.pending = nil
 		c.inline -= int64(it.inline)
 	}
+	c.needs = c.ahead
 	calls, c.calls = c.calls, nil
 	return calls, c.closing
 }
@@ -190,18 +238,21 @@ func (c *committer) turn(marksDue bool) error {
 		}
 		c.started.Store(0)
 	}
+	c.awaitWritten() // calls run between turns of both
 	var bytes int64
 	for _, it := range c.turnOf {
 		bytes += it.bytes
 		it.release()
 	}
-	if bytes > 0 {
-		c.mu.Lock()
-		c.backlog -= bytes
-		c.mu.Unlock()
-		c.space.Broadcast()
+	c.mu.Lock()
+	c.backlog -= bytes
+	for _, it := range c.turnOf {
+		c.retire(it)
 	}
-	if err != nil {
+	c.mu.Unlock()
+	clear(c.turnOf)
+	c.turnOf = c.turnOf[:0]
+	if bytes > 0 || err != nil {
 		c.space.Broadcast()
 	}
 	return err
@@ -216,6 +267,12 @@ func (c *committer) makeDurable(marksDue bool) error {
 			return err
 		}
 	} else if err := c.syncBoth(direct, journaled); err != nil {
+		return err
+	}
+	// Durable follows Written, and a block that is closed now has its bytes in
+	// the segments.
+	c.awaitWritten()
+	if err := c.d.Err(); err != nil {
 		return err
 	}
 	c.complete()
@@ -245,9 +302,10 @@ func (c *committer) split() (direct, journaled []*item) {
 		}
 		return direct, nil
 	}
-	left := c.j.capacity() - headLen
+	left := c.j.capacity() - 2*pageBytes
 	for _, it := range c.turnOf {
-		if len(it.entries) > 0 && it.cost() > left {
+		// A cut that voids the item has room, too: it must not need a new block.
+		if len(it.entries) > 0 && it.cost()+cutCost > left {
 			it.goDirect()
 			c.d.background.want(wantJournal)
 		}
@@ -256,7 +314,7 @@ func (c *committer) split() (direct, journaled []*item) {
 		}
 		if len(it.entries) > 0 || it.logStart >= 0 {
 			journaled = append(journaled, it)
-			left -= it.cost()
+			left -= it.cost() + cutCost
 		}
 	}
 	return direct, journaled
@@ -300,6 +358,7 @@ func (c *committer) takeMarks() []mark {
 
 // syncFiles syncs the segments of the items, and the folders of new ones.
 func (c *committer) syncFiles(items []*item) error {
+	c.awaitWritten() // a sync covers what was written before it
 	var segs []*segment
 	for _, it := range items {
 		segs = append(segs, it.segments...)
@@ -323,7 +382,7 @@ func (c *committer) complete() {
 			}
 		}
 		if it.upTo >= 0 {
-			c.durable(it.p, it.upTo)
+			c.durable(it.p, min(it.upTo, it.p.voidFrom.Load()))
 		}
 		if it.logStart >= 0 {
 			it.p.start.Store(it.logStart)
@@ -355,6 +414,9 @@ func (c *committer) durable(p *Partition, upTo int64) {
 
 func (c *committer) answer(p *Partition, d seglog.Done) {
 	if b := p.bound.Load(); b != nil {
+		if b.box.commit == nil {
+			b.box.commit = make([]Completion, 0, max(1, len(c.turnOf)))
+		}
 		b.box.commit = append(b.box.commit, Completion{Key: b.key, Done: d})
 	}
 }

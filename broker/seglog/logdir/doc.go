@@ -20,6 +20,8 @@
 // index entries, producers); the committer owns the journal and the durable
 // end D; readers see the segments through an immutable list that the lane
 // publishes. A partition's orders are carried out in the order of Submit.
+// Small appends to many partitions go to the committer first and are written
+// while it commits; it answers when both are done.
 //
 // Files of ours are plain files named moldau.*: at the root the journal blocks
 // (moldau.journal-N) and the marks (moldau.marks), in a partition's folder the

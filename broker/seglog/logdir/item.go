@@ -30,10 +30,42 @@ type entry struct {
 // item is p's item of this turn.
 func (l *lane) item(p *Partition) *item {
 	if p.lane.item == nil {
-		p.lane.item = &item{p: p, upTo: -1, logStart: -1}
+		it := l.spareItem()
+		it.p, it.upTo, it.logStart = p, -1, -1
+		p.lane.item = it
 		l.handed = append(l.handed, p)
 	}
 	return p.lane.item
+}
+
+const (
+	// spareItemsMax bounds the items that are kept for later turns.
+	spareItemsMax = 4096
+	// spareEntriesMax bounds the room for entries that such an item keeps.
+	spareEntriesMax = 16
+)
+
+// spareItem is an empty item, one of before if there is one.
+func (l *lane) spareItem() *item {
+	n := len(l.spare)
+	if n == 0 {
+		return &item{}
+	}
+	it := l.spare[n-1]
+	l.spare[n-1] = nil
+	l.spare = l.spare[:n-1]
+	return it
+}
+
+// retire keeps an item that is done with for a later turn. The lock is held.
+func (c *committer) retire(it *item) {
+	if len(c.spare) >= spareItemsMax || cap(it.entries) > spareEntriesMax || cap(it.segments) > spareEntriesMax {
+		return
+	}
+	clear(it.entries)
+	clear(it.segments)
+	*it = item{entries: it.entries[:0], segments: it.segments[:0]}
+	c.spare = append(c.spare, it)
 }
 
 // add takes in appends that were written to s; the log ends at end now. Their
@@ -43,20 +75,36 @@ func (it *item) add(s *segment, ops []seglog.Op, end int64, inlineBytesMax int) 
 	it.segments = addSegment(it.segments, s)
 	for i := range ops {
 		ap := &ops[i].Append
-		n := len(ap.Data.Bytes)
-		it.bytes += int64(n)
-		if n > inlineBytesMax {
+		if len(ap.Data.Bytes) > inlineBytesMax {
 			it.goDirect()
 		}
 		if it.direct {
+			it.bytes += int64(len(ap.Data.Bytes))
 			ap.Data.Release()
 			continue
 		}
-		it.entries = append(it.entries, entry{
-			segment: ap.Segment, position: ap.Position, first: ap.FirstOffset, last: ap.LastOffset, data: ap.Data,
-		})
-		it.inline += entryHeadLen + n
+		it.carry(ap, ap.Data)
 	}
+}
+
+// share takes in small appends that are about to be written to s, and keeps
+// references to their buffers of its own.
+func (it *item) share(s *segment, ops []seglog.Op) {
+	it.upTo = ops[len(ops)-1].Append.LastOffset + 1
+	it.segments = addSegment(it.segments, s)
+	for i := range ops {
+		it.carry(&ops[i].Append, ops[i].Append.Data.Share())
+	}
+}
+
+// carry adds an append that the journal may carry.
+func (it *item) carry(ap *seglog.Append, data buffer.Slice) {
+	n := len(data.Bytes)
+	it.bytes += int64(n)
+	it.entries = append(it.entries, entry{
+		segment: ap.Segment, position: ap.Position, first: ap.FirstOffset, last: ap.LastOffset, data: data,
+	})
+	it.inline += entryHeadLen + n
 }
 
 // goDirect lets go of the buffers: the files will be synced.
@@ -69,7 +117,8 @@ func (it *item) release() {
 	for i := range it.entries {
 		it.entries[i].data.Release()
 	}
-	it.entries, it.inline = nil, 0
+	clear(it.entries)
+	it.entries, it.inline = it.entries[:0], 0
 }
 
 // force asks for everything written so far (OpSync).

@@ -201,6 +201,7 @@ func (j *journal) write(c *content, promise syncPromise) error {
 	if _, err := j.current.file.WriteAt(b, j.current.position); err != nil {
 		return fmt.Errorf("journal commit %d: %w", h.sequence, err)
 	}
+	j.d.committer.help()
 	if err := j.d.sync(j.current.file, promise); err != nil {
 		return fmt.Errorf("journal commit %d: %w", h.sequence, err)
 	}

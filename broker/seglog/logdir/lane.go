@@ -27,6 +27,9 @@ type lane struct {
 	cuts    []cutOrder   // of this turn, to be carried out together
 	calls   []func(*lane)
 	handed  []*Partition // with something for the committer
+	plains  []*Partition // of a wide turn
+	writing writing      // a wide turn's writes
+	spare   []*item
 	bufs    [][]byte
 }
 
@@ -80,12 +83,14 @@ func (l *lane) queue(p *Partition, op *seglog.Op) {
 // carryOut works off the queues. Cuts of all partitions are made together,
 // after what was queued before them; then the orders behind them follow.
 func (l *lane) carryOut() {
+	l.wide()
 	for len(l.touched) > 0 {
 		for _, p := range l.touched {
 			l.partition(p)
 		}
 		l.answer()
 		l.d.committer.handOver(l)
+		l.d.committer.awaitSpace()
 		left := l.touched[:0]
 		for _, p := range l.touched {
 			if len(p.lane.queue) > 0 {
@@ -157,6 +162,9 @@ func (l *lane) lose(p *Partition, op *seglog.Op) {
 // done1 keeps an answer for the end of the turn.
 func (l *lane) done1(p *Partition, d seglog.Done) {
 	if b := p.bound.Load(); b != nil {
+		if b.box.lane == nil {
+			b.box.lane = make([]Completion, 0, max(1, len(l.touched)))
+		}
 		b.box.lane = append(b.box.lane, Completion{Key: b.key, Done: d})
 	}
 }
@@ -206,9 +214,9 @@ func (l *lane) write(p *Partition, ops []seglog.Op, bytes int64) error {
 		return fmt.Errorf("order for segment %d, position %d, offset %d: the log is at %d, %d, %d",
 			first.Segment, first.Position, first.FirstOffset, s.base, position, t.end)
 	}
-	f, err := l.pinned(s)
+	f, err := l.d.pinned(s)
 	if err == nil && bytes > 0 {
-		err = l.writeBytes(f, ops, position)
+		err = writeBytes(f, ops, position, &l.bufs)
 	}
 	if err != nil {
 		if first.Roll != nil {
@@ -227,27 +235,28 @@ func (l *lane) write(p *Partition, ops []seglog.Op, bytes int64) error {
 	return nil
 }
 
-// writeBytes writes the data of ops one after the other.
-func (l *lane) writeBytes(f vfs.File, ops []seglog.Op, position int64) error {
+// writeBytes writes the data of ops one after the other. bufs is reused.
+func writeBytes(f vfs.File, ops []seglog.Op, position int64, bufs *[][]byte) error {
 	if len(ops) == 1 {
 		_, err := f.WriteAt(ops[0].Append.Data.Bytes, position)
 		return err
 	}
-	l.bufs = l.bufs[:0]
+	list := (*bufs)[:0]
 	for i := range ops {
-		l.bufs = append(l.bufs, ops[i].Append.Data.Bytes)
+		list = append(list, ops[i].Append.Data.Bytes)
 	}
-	_, err := f.WriteVecAt(l.bufs, position)
-	clear(l.bufs)
+	_, err := f.WriteVecAt(list, position)
+	clear(list)
+	*bufs = list
 	return err
 }
 
 // pinned is the active segment's file, which stays open as long as it is active.
-func (l *lane) pinned(s *segment) (vfs.File, error) {
+func (d *Dir) pinned(s *segment) (vfs.File, error) {
 	if s.pin != nil {
 		return s.pin, nil
 	}
-	f, err := l.d.handles.acquireNew(s)
+	f, err := d.handles.acquireNew(s)
 	if err == nil {
 		s.pin = f
 	}
@@ -256,18 +265,40 @@ func (l *lane) pinned(s *segment) (vfs.File, error) {
 
 // written accounts for a run that is in the file.
 func (l *lane) written(p *Partition, s *segment, ops []seglog.Op, bytes int64) {
-	t := &p.lane
-	flush := false
+	flush, err := p.account(s, ops)
+	l.accounted(p, s, len(ops), bytes, flush, err)
+	if p.options.Load().Durability == kafka.DurabilitySync {
+		l.item(p).add(s, ops, p.lane.end, l.d.cfg.InlineBytesMax)
+		return
+	}
+	p.lane.unsynced = addSegment(p.lane.unsynced, s)
+	for i := range ops {
+		ops[i].Append.Data.Release()
+	}
+}
+
+// account takes a run that is in the file into the partition's own state;
+// flush says that index entries should be written.
+func (p *Partition) account(s *segment, ops []seglog.Op) (flush bool, err error) {
 	for i := range ops {
 		ap := &ops[i].Append
-		aborted, err := t.take(ap)
-		if err == nil && len(aborted) > 0 {
-			err = l.appendTxnIndex(s, aborted)
+		aborted, takeErr := p.lane.take(ap)
+		if takeErr == nil && len(aborted) > 0 {
+			takeErr = p.d.appendTxnIndex(s, aborted)
 		}
-		if err != nil {
-			l.d.fail(fmt.Errorf("%s-%d: %w", p.topic, p.id.Partition, err))
+		if takeErr != nil {
+			err = firstError(err, fmt.Errorf("%s-%d: %w", p.topic, p.id.Partition, takeErr))
 		}
 		flush = s.indexes.add(ap.Index, ap.Time) || flush
+	}
+	s.size.Store(p.lane.active().Size)
+	return flush, err
+}
+
+// accounted does what follows account and concerns the whole directory.
+func (l *lane) accounted(p *Partition, s *segment, appends int, bytes int64, flush bool, err error) {
+	if err != nil {
+		l.d.fail(err)
 	}
 	if flush {
 		// Without space the entries wait in memory, which the segment's size bounds.
@@ -275,20 +306,11 @@ func (l *lane) written(p *Partition, s *segment, ops []seglog.Op, bytes int64) {
 			l.d.fail(err)
 		}
 	}
-	s.size.Store(t.active().Size)
 	l.change(p)
 	l.d.sinceMarks.Add(bytes)
-	l.d.counters.appends.Add(uint64(len(ops)))
+	l.d.counters.appends.Add(uint64(appends))
 	l.d.counters.appendedBytes.Add(uint64(bytes))
-	l.done1(p, seglog.Done{Kind: seglog.Written, UpTo: t.end})
-	if p.options.Load().Durability == kafka.DurabilitySync {
-		l.item(p).add(s, ops, t.end, l.d.cfg.InlineBytesMax)
-		return
-	}
-	t.unsynced = addSegment(t.unsynced, s)
-	for i := range ops {
-		ops[i].Append.Data.Release()
-	}
+	l.done1(p, seglog.Done{Kind: seglog.Written, UpTo: p.lane.end})
 }
 
 // change notes that p differs from its last marks.
@@ -301,12 +323,12 @@ func (l *lane) change(p *Partition) {
 }
 
 // appendTxnIndex adds aborted transactions to the segment's transaction index.
-func (l *lane) appendTxnIndex(s *segment, txns []seglog.AbortedTxn) error {
+func (d *Dir) appendTxnIndex(s *segment, txns []seglog.AbortedTxn) error {
 	var buf []byte
 	for _, t := range txns {
 		buf = seglog.AppendTxnEntry(buf, t)
 	}
-	f, err := openOrCreate(l.d.cfg.FS, s.name(seglog.TxnIndexSuffix))
+	f, err := openOrCreate(d.cfg.FS, s.name(seglog.TxnIndexSuffix))
 	if err != nil {
 		return err
 	}
@@ -320,19 +342,23 @@ func (l *lane) appendTxnIndex(s *segment, txns []seglog.AbortedTxn) error {
 // failWrite ends what failed: ENOSPC cuts the file back to its last whole
 // batch and refuses until OpResume; anything else costs the directory.
 func (l *lane) failWrite(p *Partition, ap *seglog.Append, err error) {
+	l.done1(p, l.failed(p, ap, err))
+}
+
+// failed is failWrite without its answer, which it returns.
+func (l *lane) failed(p *Partition, ap *seglog.Append, err error) seglog.Done {
 	err = fmt.Errorf("append %s-%d at offset %d: %w", p.topic, p.id.Partition, ap.FirstOffset, err)
 	if !errors.Is(err, vfs.ErrNoSpace) {
 		l.d.fail(err)
 		p.lane.lost = true
-		l.done1(p, seglog.Done{Kind: seglog.Failed, UpTo: ap.FirstOffset, Class: seglog.ClassOffline, Err: err})
-		return
+		return seglog.Done{Kind: seglog.Failed, UpTo: ap.FirstOffset, Class: seglog.ClassOffline, Err: err}
 	}
 	if cutErr := l.cutBack(p); cutErr != nil {
 		l.d.fail(errors.Join(err, cutErr))
 	}
 	p.lane.refusing = true
 	l.d.cfg.Events.Emit(NoSpace{Dir: l.d.cfg.Path, Topic: p.topic, Partition: p.id.Partition, Offset: p.lane.end})
-	l.done1(p, seglog.Done{Kind: seglog.Failed, UpTo: p.lane.end, Class: seglog.ClassNoSpace, Err: err})
+	return seglog.Done{Kind: seglog.Failed, UpTo: p.lane.end, Class: seglog.ClassNoSpace, Err: err}
 }
 
 // cutBack takes what a failed write left behind off the active segment.

@@ -1,6 +1,7 @@
 package logdir
 
 import (
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -25,6 +26,8 @@ type Partition struct {
 	cuts    atomic.Int64 // truncations begun
 	gone    atomic.Bool  // deleted
 	filesMu sync.Mutex   // the small files of the folder
+	// voidFrom: what was handed to the committer from here on was not written.
+	voidFrom atomic.Int64
 
 	lane    laneState   // the append lane's
 	commit  commitState // the committer's
@@ -84,6 +87,7 @@ func (d *Dir) newPartition(topic string, id kafka.TopicPartition, o Options, st 
 	p.SetOptions(o)
 	p.hw.Store(st.HighWatermark)
 	p.start.Store(st.LogStart)
+	p.voidFrom.Store(math.MaxInt64)
 	segs := make([]*segment, len(st.Segments))
 	for i := range st.Segments {
 		info := &st.Segments[i]

@@ -39,7 +39,11 @@ func (l *lane) roll(p *Partition, s *segment, r *seglog.Roll) {
 	t.infos = append(slices.Clip(t.infos), emptyInfo(s.base, r.Timestamp))
 	p.publish(append(slices.Clip(segs), s))
 	l.change(p)
-	l.d.background.put(job{kind: jobCloseSegment, segment: old, snapshot: r.Snapshot, base: s.base})
+	// The job takes the segment's pin over: a cut may make the segment active
+	// again, or remove it, before the job is done.
+	pin := old.pin
+	old.pin = nil
+	l.d.background.put(job{kind: jobCloseSegment, segment: old, pin: pin, snapshot: r.Snapshot, base: s.base})
 }
 
 // emptyInfo describes a new segment.
@@ -53,34 +57,33 @@ func emptyInfo(base, nowWall int64) seglog.Segment {
 func (d *Dir) closeSegment(j *job) error {
 	s := j.segment
 	if s.p.gone.Load() || s.unlinked.Load() {
-		return d.unpin(s)
+		return nil
 	}
 	if err := s.flushIndexes(d.cfg.FS, true); err != nil {
-		return firstError(ignoreGone(err), d.unpin(s))
+		return ignoreGone(err)
 	}
 	if len(j.snapshot) > 0 {
 		name := s.p.path() + "/" + seglog.FileName(j.base, seglog.SnapshotSuffix)
 		if err := d.writeRebuildable(name, j.snapshot); err != nil {
-			return firstError(ignoreGone(err), d.unpin(s))
+			return ignoreGone(err)
 		}
 	}
 	var err error
-	if s.pin != nil {
-		err = s.pin.Sync() // rebuildable: whoever promised these bytes syncs them himself
+	if j.pin != nil {
+		err = j.pin.Sync() // rebuildable: whoever promised these bytes syncs them himself
 	}
 	for _, suffix := range []string{seglog.IndexSuffix, seglog.TimeIndexSuffix} {
 		err = firstError(err, ignoreGone(d.syncRebuildable(s.name(suffix))))
 	}
-	return firstError(err, d.unpin(s))
+	return err
 }
 
-// unpin lets go of a closed segment's file.
-func (d *Dir) unpin(s *segment) error {
+// unpin lets go of a segment's file.
+func (d *Dir) unpin(s *segment) {
 	if s.pin != nil {
 		s.pin = nil
 		d.handles.release(s)
 	}
-	return nil
 }
 
 // ignoreGone drops the errors of a file that was deleted meanwhile, and of a

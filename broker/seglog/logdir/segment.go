@@ -20,8 +20,8 @@ type segment struct {
 	// unlinked: the files have left the log; what is open stays readable.
 	unlinked atomic.Bool
 
-	// pin holds .log open while the segment is active and until it is closed;
-	// the lane's, then the background lane's.
+	// pin holds .log open while the segment is active; the lane's. A roll hands
+	// it to the job that closes the segment.
 	pin vfs.File
 
 	// The committer's: the newest journal block that carries bytes of this
