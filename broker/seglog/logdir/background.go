@@ -45,7 +45,7 @@ type job struct {
 	kind     jobKind
 	segment  *segment
 	pin      vfs.File // jobCloseSegment: the segment's file, which the job releases; nil for none
-	snapshot []byte // jobCloseSegment: producer snapshot at base
+	snapshot []byte   // jobCloseSegment: producer snapshot at base
 	base     int64
 	p        *Partition           // jobRemoveFolder
 	id       kafka.TopicPartition // jobForget
