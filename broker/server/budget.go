@@ -6,26 +6,28 @@ import (
 	"slices"
 	"sort"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/moldau/moldau/clock"
 )
 
 const (
-	// frameChunkBytes is what a frame gets before any of it has arrived.
+	// frameChunkBytes is what a frame gets before any of it has arrived, and
+	// chunkBytesMax what it gets at a time until half of it has.
 	frameChunkBytes = 16 << 10
+	chunkBytesMax   = 64 << 10
 	// frameTrustBytesMax bounds what a connection that has completed frames
 	// of that size gets at once.
 	frameTrustBytesMax = 16 << 20
 	// smallFrameBytesMax: frames up to this declared length may use the
 	// budget's reserve, so that giant ones never keep them waiting.
 	smallFrameBytesMax = 2 << 20
-	// reserveShare of the budget is kept for small frames (one part in so many).
-	reserveShare = 4
+	// largeShare of the budget is what all larger frames may take together (one
+	// part in so many), but for one that needs more alone.
+	largeShare = 2
 	// pooledShare of the budget may be kept for reuse (one part in so many);
 	// what is in use and what is kept never exceed the budget together.
-	pooledShare = 2
+	pooledShare = 4
 	// Buffers of 1<<classBitsMin to 1<<classBitsMax bytes are reused, by size
 	// classes, classSteps of them to each doubling.
 	classBitsMin = 11
@@ -33,7 +35,13 @@ const (
 	classSteps   = 4
 	classCount   = (classBitsMax-classBitsMin)*classSteps + 1
 
-	janitorEvery = 250 * time.Millisecond
+	// janitorEvery passes between rounds of the janitor, contendedEvery while
+	// somebody waits for memory.
+	janitorEvery   = 250 * time.Millisecond
+	contendedEvery = 25 * time.Millisecond
+	// evictionsMax frames are evicted in one round, so that many that end at
+	// once do not hold up those that are served.
+	evictionsMax = 16
 	// stalledAfter: a frame of which nothing arrived for so long may be evicted
 	// while others wait for memory.
 	stalledAfter = time.Second
@@ -52,21 +60,12 @@ type Budget struct {
 	mu         sync.Mutex
 	used       int64
 	waiters    [2][]*budgetWaiter // small frames, large frames; each by declared size, then first come, first served
+	waking     bool               // a waiter was given memory and does not run yet
 	incomplete map[*arrival]struct{}
 	evicted    uint64
 
 	pool       [classCount][][]byte
 	pooledSize int64
-}
-
-// arrival is a frame that has not fully arrived, as the janitor sees it.
-type arrival struct {
-	conn     *Conn
-	declared int64
-	held     int64        // bytes charged so far; guarded by Budget.mu
-	waiting  bool         // for memory; guarded by Budget.mu
-	began    clock.Mono   // when its first bytes came; guarded by Budget.mu
-	progress atomic.Int64 // clock.Mono of the last bytes
 }
 
 type budgetWaiter struct {
@@ -100,7 +99,7 @@ func (b *Budget) begin(a *arrival) {
 	a.progress.Store(int64(now))
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	a.began = now
+	a.began, a.evicting = now, false
 	b.incomplete[a] = struct{}{}
 }
 
@@ -148,13 +147,6 @@ func (b *Budget) shrinkPool() {
 	}
 }
 
-func (b *Budget) limit(declared int64) int64 {
-	if declared <= smallFrameBytesMax {
-		return b.max
-	}
-	return b.max - b.max/reserveShare
-}
-
 func (b *Budget) charge(a *arrival, n int64) bool {
 	b.mu.Lock()
 	queue := 0
@@ -173,13 +165,29 @@ func (b *Budget) charge(a *arrival, n int64) bool {
 	at := sort.Search(len(b.waiters[queue]), func(i int) bool { return b.waiters[queue][i].arr.declared > a.declared })
 	b.waiters[queue] = slices.Insert(b.waiters[queue], at, w)
 	b.mu.Unlock()
-	return <-w.ready
+	granted := <-w.ready
+	if granted {
+		b.mu.Lock()
+		b.waking = false
+		b.grant()
+		b.mu.Unlock()
+	}
+	return granted
 }
 
-// fits says whether n more bytes may be charged for a. One frame always fits
-// into an empty budget, whatever its size.
+// fits says whether n more bytes may be charged for a. What a frame holds in
+// chunks does not count against the buffer that takes their place. One frame
+// always fits into an empty budget, whatever its size.
 func (b *Budget) fits(a *arrival, n int64) bool {
-	return b.used+n <= b.limit(a.declared) || b.used == a.held
+	limit := b.max
+	if large := b.max / largeShare; a.declared > smallFrameBytesMax && n <= large {
+		limit = large
+	}
+	used := b.used
+	if n > chunkBytesMax {
+		used -= a.held
+	}
+	return used+n <= limit || b.used == a.held
 }
 
 // TakeBack ends the charge of a frame's memory and keeps it for reuse.
@@ -196,22 +204,26 @@ func (b *Budget) TakeBack(buf []byte) {
 	b.grant()
 }
 
-// grant gives memory to those who wait for it, small frames first.
+// grant gives memory to the first who waits for it, small frames before large
+// ones. Who got it calls grant for the next when it runs: room for a thousand
+// makes no crowd that everybody else would have to queue behind.
 func (b *Budget) grant() {
 	for q := range b.waiters {
-		for len(b.waiters[q]) > 0 {
-			w := b.waiters[q][0]
-			if !b.fits(w.arr, w.n) {
-				break
-			}
-			b.used += w.n
-			w.arr.held += w.n
-			w.arr.waiting = false
-			w.arr.progress.Store(int64(b.clock.Mono()))
-			b.waiters[q][0] = nil
-			b.waiters[q] = b.waiters[q][1:]
-			w.ready <- true
+		if b.waking || len(b.waiters[q]) == 0 {
+			continue
 		}
+		w := b.waiters[q][0]
+		if !b.fits(w.arr, w.n) {
+			continue
+		}
+		b.waking = true
+		b.used += w.n
+		w.arr.held += w.n
+		w.arr.waiting = false
+		w.arr.progress.Store(int64(b.clock.Mono()))
+		b.waiters[q][0] = nil
+		b.waiters[q] = b.waiters[q][1:]
+		w.ready <- true
 	}
 }
 
@@ -224,18 +236,26 @@ func (b *Budget) abandon(a *arrival) {
 			if w.arr == a {
 				b.waiters[q] = append(waiters[:i:i], waiters[i+1:]...)
 				w.ready <- false
+				b.grant() // who stood behind it may want less
 				return
 			}
 		}
 	}
 }
 
-// sweep evicts frames while others wait for memory; the janitor calls it
-// every janitorEvery. First go frames that stalled. Then frames that are not
+// contended reports that somebody waits for memory.
+func (b *Budget) contended() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.waiters[0])+len(b.waiters[1]) > 0
+}
+
+// sweep evicts frames while others wait for memory, at most evictionsMax; the
+// janitor calls it. First go frames that stalled. Then frames that are not
 // whole after stalledAfter, the largest first and of these the oldest, until
 // those who declared less get what they wait for: so neither giants that wait
 // for each other nor a crowd that trickles keeps smaller requests out. Frames
-// of one size that wait for each other are thinned out by half of the budget.
+// of one size that wait for each other are thinned out by half of what is in use.
 func (b *Budget) sweep() {
 	now := b.clock.Mono()
 	for _, a := range b.victims(now) {
@@ -253,30 +273,39 @@ func (b *Budget) victims(now clock.Mono) (victims []*arrival) {
 	var late []*arrival
 	for a := range b.incomplete { //det:ok sorted below
 		switch {
+		case a.evicting:
 		case !a.waiting && now.Sub(clock.Mono(a.progress.Load())) >= stalledAfter:
 			victims = append(victims, a)
 		case now.Sub(a.began) >= stalledAfter:
 			late = append(late, a)
 		}
 	}
+	slices.SortFunc(victims, largestFirst)
 	if len(victims) == 0 {
 		victims = b.preempt(now, late)
+	}
+	victims = victims[:min(len(victims), evictionsMax)]
+	for _, a := range victims {
+		a.evicting = true
 	}
 	b.evicted += uint64(len(victims))
 	return victims
 }
 
+// largestFirst orders by what was declared, then the oldest first.
+func largestFirst(a, c *arrival) int {
+	return cmp.Or(cmp.Compare(c.declared, a.declared), cmp.Compare(a.began, c.began))
+}
+
 // preempt chooses among the late frames those that make room.
 func (b *Budget) preempt(now clock.Mono, late []*arrival) (victims []*arrival) {
-	slices.SortFunc(late, func(a, c *arrival) int {
-		return cmp.Or(cmp.Compare(c.declared, a.declared), cmp.Compare(a.began, c.began))
-	})
+	slices.SortFunc(late, largestFirst)
 	starved := b.deadlocked(now, late)
 	freed := int64(0)
 	for _, a := range late {
 		want := b.wantedBelow(a.declared)
 		if starved {
-			want = max(want, b.max/2)
+			want = max(want, b.used/2)
 		}
 		if freed >= want {
 			break
@@ -289,7 +318,7 @@ func (b *Budget) preempt(now clock.Mono, late []*arrival) (victims []*arrival) {
 	return victims
 }
 
-// deadlocked reports that frames which are not whole hold half of the budget or
+// deadlocked reports that frames which are not whole hold half of what is in use or
 // more, while one of them has waited for the rest too long: they wait for each
 // other. Memory held by requests that are being carried out is no such case.
 func (b *Budget) deadlocked(now clock.Mono, late []*arrival) bool {
@@ -298,7 +327,7 @@ func (b *Budget) deadlocked(now clock.Mono, late []*arrival) bool {
 		held += a.held
 		waited = waited || a.waiting && now.Sub(a.began) >= starvedAfter
 	}
-	return waited && held >= b.max/2
+	return waited && held >= b.used/2
 }
 
 // wantedBelow is what waiters with smaller frames than declared wait for, in bytes.

@@ -388,55 +388,6 @@ func (c *Conn) fill(n int) error {
 	return nil
 }
 
-// readBody reads the declared bytes into memory that grows as they arrive.
-func (c *Conn) readBody(declared int) (*buffer.Frame, error) {
-	budget := c.srv.budget
-	a := &c.arr
-	a.conn, a.declared = c, int64(declared)
-	have := len(c.in) - c.inFrom
-	whole := have >= declared
-	if !whole {
-		budget.begin(a)
-		defer budget.complete(a)
-	}
-	buf := budget.buffer(a, min(declared, max(frameChunkBytes, c.trusted, have)))
-	if buf == nil {
-		return nil, errEvicted
-	}
-	n := copy(buf, c.in[c.inFrom:min(len(c.in), c.inFrom+declared)])
-	c.inFrom += n
-	for n < declared {
-		if n == len(buf) {
-			grown := budget.buffer(a, min(declared, 2*len(buf)))
-			if grown == nil {
-				c.giveBack(a, buf)
-				return nil, errEvicted
-			}
-			copy(grown, buf[:n])
-			c.giveBack(a, buf)
-			buf = grown
-		}
-		k, err := c.tc.Read(buf[n:min(len(buf), declared)])
-		n += k
-		a.progress.Store(int64(c.srv.cfg.Clock.Mono()))
-		if err != nil && n < declared {
-			c.giveBack(a, buf)
-			if err == io.EOF {
-				err = io.ErrUnexpectedEOF
-			}
-			return nil, err
-		}
-	}
-	budget.own(a)
-	c.trusted = max(c.trusted, min(declared, frameTrustBytesMax))
-	return buffer.NewFrame(buf[:declared], budget), nil
-}
-
-func (c *Conn) giveBack(a *arrival, buf []byte) {
-	c.srv.budget.disown(a, int64(cap(buf)))
-	c.srv.budget.TakeBack(buf)
-}
-
 var (
 	errEvicted = errors.New("request evicted: it stopped arriving while others waited for memory")
 	errUnread  = errors.New("answer evicted: its client does not read while others wait for memory")

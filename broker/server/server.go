@@ -96,10 +96,17 @@ func New(cfg Config) *Server {
 
 func (s *Server) janitor() {
 	defer s.wg.Done()
-	for s.cfg.Clock.Sleep(janitorEvery, s.stop) {
+	reported := s.cfg.Clock.Mono()
+	for every := janitorEvery; s.cfg.Clock.Sleep(every, s.stop); {
 		s.budget.sweep()
 		s.turns.sweep()
-		s.reportRefusals()
+		if every = janitorEvery; s.budget.contended() || s.turns.contended() {
+			every = contendedEvery
+		}
+		if now := s.cfg.Clock.Mono(); now.Sub(reported) >= janitorEvery {
+			reported = now
+			s.reportRefusals()
+		}
 	}
 }
 

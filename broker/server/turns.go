@@ -1,6 +1,8 @@
 package server
 
 import (
+	"cmp"
+	"slices"
 	"sync"
 
 	"github.com/moldau/moldau/clock"
@@ -9,7 +11,7 @@ import (
 const (
 	// answerBytesMax is what encoded answers may take that wait for their
 	// readers; while more waits, no request that needs a turn gets one.
-	answerBytesMax = 16 << 20
+	answerBytesMax = 8 << 20
 	// A write that took no end for so long may be ended with its connection
 	// while answers take more than that.
 	writeStalledAfter = stalledAfter
@@ -34,6 +36,7 @@ type turnWaiter struct{ ready chan struct{} }
 type pendingWrite struct {
 	bytes int64
 	since clock.Mono
+	ended bool // its connection is about to end
 }
 
 func newTurns(c clock.Clock, n int) *turns {
@@ -110,23 +113,50 @@ func (t *turns) written(c *Conn) {
 	t.mu.Unlock()
 }
 
-// sweep ends the connections whose clients do not read while others wait for
-// the memory of answers. The janitor calls it every janitorEvery.
+// contended reports that answers take more memory than they may.
+func (t *turns) contended() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.bytes > answerBytesMax
+}
+
+// sweep ends connections whose clients do not read while others wait for the
+// memory of answers, those that wait longest first, until there is room, and
+// at most evictionsMax of them. The janitor calls it.
 func (t *turns) sweep() {
 	now := t.clock.Mono()
-	t.mu.Lock()
-	var victims []*Conn
-	if t.bytes > answerBytesMax {
-		for c, w := range t.writes { //det:ok every stalled write goes
-			if now.Sub(w.since) >= writeStalledAfter {
-				victims = append(victims, c)
-			}
-		}
-	}
-	t.mu.Unlock()
-	for _, c := range victims {
+	for _, c := range t.victims(now) {
 		c.evict(errUnread)
 	}
+}
+
+// victims chooses the connections that sweep ends.
+func (t *turns) victims(now clock.Mono) (victims []*Conn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	left := t.bytes
+	var stalled []*Conn
+	for c, w := range t.writes { //det:ok sorted below
+		if w.ended {
+			left -= w.bytes
+		} else if now.Sub(w.since) >= writeStalledAfter {
+			stalled = append(stalled, c)
+		}
+	}
+	slices.SortFunc(stalled, func(a, c *Conn) int {
+		return cmp.Or(cmp.Compare(t.writes[a].since, t.writes[c].since), cmp.Compare(a.id, c.id))
+	})
+	for _, c := range stalled {
+		if left <= answerBytesMax || len(victims) == evictionsMax {
+			break
+		}
+		w := t.writes[c]
+		w.ended = true
+		t.writes[c] = w
+		left -= w.bytes
+		victims = append(victims, c)
+	}
+	return victims
 }
 
 // needsTurn says which requests are computed in turns: those whose answers

@@ -83,6 +83,10 @@ type Options struct {
 	Flags []string // more flags of `moldau start`
 	Env   []string
 	Wrap  []string // a command to run the node under (strace, for example)
+	// Apart runs the node in a session of its own, which Linux schedules apart
+	// from others, and before them if the test may say so: what a test measures
+	// is then the node's doing rather than that of its neighbours.
+	Apart bool
 }
 
 // Start runs a node on free ports and waits for its ready line. It is killed
@@ -164,6 +168,7 @@ func spawn(binary string, o Options) (*Node, <-chan string, error) {
 	n.cmd = exec.Command(args[0], args[1:]...)
 	n.cmd.Env = append(os.Environ(), o.Env...)
 	n.cmd.Stderr = n.log
+	n.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: o.Apart}
 	out, err := n.cmd.StdoutPipe()
 	if err != nil {
 		return nil, nil, err
@@ -172,6 +177,9 @@ func spawn(binary string, o Options) (*Node, <-chan string, error) {
 		return nil, nil, err
 	}
 	n.PID = n.cmd.Process.Pid
+	if o.Apart {
+		_ = os.WriteFile(fmt.Sprintf("/proc/%d/autogroup", n.PID), []byte("-15"), 0) // only root may, and only Linux has it
+	}
 	ready := make(chan string, 1)
 	go func() {
 		lines := bufio.NewScanner(out)
