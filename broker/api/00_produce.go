@@ -95,31 +95,31 @@ func (h *Handler) produce(req *server.Request) (server.Body, bool, error) {
 // countProduce walks a body: how many topics and partitions it has, and
 // whether it has the right shape.
 func countProduce(req *server.Request) (topics, parts int, ok bool) {
-	r := reader{b: req.Body, flexible: req.Flexible}
+	r := newReader(req.Body, req.Flexible)
 	r.string()
-	r.take(6) // acks, timeout
+	r.Take(6) // acks, timeout
 	topics = max(r.count(1), 0)
 	for range topics {
 		if req.Version >= 13 {
-			r.take(len(kafka.UUID{}))
+			r.Take(len(kafka.UUID{}))
 		} else {
 			r.string()
 		}
 		n := max(r.count(1), 0)
 		for range n {
-			r.take(4)
+			r.Take(4)
 			r.bytes()
-			if r.tags(); r.bad {
+			if r.tags(); r.Bad() {
 				return 0, 0, false
 			}
 		}
 		parts += n
-		if r.tags(); r.bad {
+		if r.tags(); r.Bad() {
 			return 0, 0, false
 		}
 	}
 	r.tags()
-	return topics, parts, !r.bad && len(r.b) == 0
+	return topics, parts, !r.Bad() && r.Len() == 0
 }
 
 // room makes room for the counted topics and partitions.
@@ -138,15 +138,15 @@ func (c *produceCall) room(topics, parts, shards int) {
 
 // read walks the request, whose shape is right, and validates its batches.
 func (c *produceCall) read(req *server.Request) {
-	r := reader{b: req.Body, flexible: req.Flexible}
+	r := newReader(req.Body, req.Flexible)
 	transactional := r.string() != nil
-	c.acks, c.timeout = r.int16(), millis(r.int32())
+	c.acks, c.timeout = r.Int16(), millis(r.Int32())
 	now := c.h.cfg.Clock.Wall()
 	for range r.count(1) {
 		var topic *metaimage.Topic
 		t := produceTopic{}
 		if c.version >= 13 {
-			t.id = r.uuid()
+			t.id = r.UUID()
 			topic = c.img.Topic(t.id)
 		} else {
 			name := r.string()
@@ -158,7 +158,7 @@ func (c *produceCall) read(req *server.Request) {
 		}
 		t.parts = max(r.count(1), 0)
 		for range t.parts {
-			index, records := r.int32(), r.bytes()
+			index, records := r.Int32(), r.bytes()
 			r.tags()
 			c.parts = append(c.parts, producePart{index: index, baseOffset: -1, appendTime: -1, logStart: -1})
 			c.part(req, topic, records, transactional, now)

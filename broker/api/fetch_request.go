@@ -49,11 +49,11 @@ const fetchAsksKept = 1024
 // readFetch reads a request's body into f. It waits for the gate where the
 // request has many elements; f.elements must be given back to it.
 func readFetch(req *server.Request, admit *gate, f *fetchRequest) error {
-	count := fetchReader{r: reader{b: req.Body, flexible: req.Flexible}, f: f, version: req.Version}
+	count := fetchReader{r: newReader(req.Body, req.Flexible), f: f, version: req.Version}
 	if len(req.Body) <= otherRequestBytesMax {
 		count.read()
 	}
-	if count.r.bad || len(count.r.b) > 0 || count.elements > requestElementsMax || len(req.Body) > otherRequestBytesMax {
+	if count.r.Bad() || count.r.Len() > 0 || count.elements > requestElementsMax || len(req.Body) > otherRequestBytesMax {
 		return malformed(req, fmt.Errorf("body of %d bytes is malformed or has more than %d elements", len(req.Body), requestElementsMax))
 	}
 	n, open := admit.enter(count.elements, req.Conn.Closed())
@@ -61,7 +61,7 @@ func readFetch(req *server.Request, admit *gate, f *fetchRequest) error {
 		return errGoneWaiting
 	}
 	f.topics, f.asks, f.forgotten = f.topics[:0], f.asks[:0], f.forgotten[:0]
-	fill := fetchReader{r: reader{b: req.Body, flexible: req.Flexible}, f: f, version: req.Version, fill: true}
+	fill := fetchReader{r: newReader(req.Body, req.Flexible), f: f, version: req.Version, fill: true}
 	fill.read()
 	f.elements = n
 	return nil
@@ -88,12 +88,12 @@ func (w *fetchReader) read() {
 	f, r := w.f, &w.r
 	f.version, f.sessionID, f.sessionEpoch = w.version, 0, sessionless
 	if w.version < 15 {
-		r.int32() // replica id: consumers send -1
+		r.Int32() // replica id: consumers send -1
 	}
-	f.maxWaitMs, f.minBytes, f.maxBytes = r.int32(), r.int32(), r.int32()
-	f.committed = r.int8() == 1
+	f.maxWaitMs, f.minBytes, f.maxBytes = r.Int32(), r.Int32(), r.Int32()
+	f.committed = r.Int8() == 1
 	if w.version >= 7 {
-		f.sessionID, f.sessionEpoch = r.int32(), r.int32()
+		f.sessionID, f.sessionEpoch = r.Int32(), r.Int32()
 	}
 	for range w.count() {
 		topic := w.topic()
@@ -106,7 +106,7 @@ func (w *fetchReader) read() {
 		for range w.count() {
 			topic := w.topic()
 			for range w.count() {
-				if index := r.int32(); w.fill {
+				if index := r.Int32(); w.fill {
 					f.forgotten = append(f.forgotten, forgottenPartition{topic, index})
 				}
 			}
@@ -123,7 +123,7 @@ func (w *fetchReader) read() {
 func (w *fetchReader) count() int {
 	n := max(w.r.count(1), 0)
 	if w.elements += n; w.elements > requestElementsMax {
-		w.r.bad, w.r.b = true, nil
+		w.r.Fail(kafka.ErrShort)
 		return 0
 	}
 	return n
@@ -135,7 +135,7 @@ func (w *fetchReader) tags() { w.r.tags() }
 func (w *fetchReader) topic() int32 {
 	var t fetchTopic
 	if w.version >= 13 {
-		t.id = w.r.uuid()
+		t.id = w.r.UUID()
 	} else {
 		t.name = w.r.string()
 	}
@@ -147,18 +147,18 @@ func (w *fetchReader) topic() int32 {
 
 func (w *fetchReader) ask(topic int32) {
 	r := &w.r
-	a := fetchAsk{topic: topic, index: r.int32(), epoch: -1, lastEpoch: -1}
+	a := fetchAsk{topic: topic, index: r.Int32(), epoch: -1, lastEpoch: -1}
 	if w.version >= 9 {
-		a.epoch = max(r.int32(), -1) // below 0 is none
+		a.epoch = max(r.Int32(), -1) // below 0 is none
 	}
-	a.offset = r.int64()
+	a.offset = r.Int64()
 	if w.version >= 12 {
-		a.lastEpoch = max(r.int32(), -1)
+		a.lastEpoch = max(r.Int32(), -1)
 	}
 	if w.version >= 5 {
-		r.int64() // the follower's log start
+		r.Int64() // the follower's log start
 	}
-	a.maxBytes = r.int32()
+	a.maxBytes = r.Int32()
 	w.tags()
 	if w.fill {
 		w.f.asks = append(w.f.asks, a)

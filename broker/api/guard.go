@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/moldau/moldau/broker/kafka"
 )
 
 const (
@@ -45,15 +47,15 @@ func (g *guard) check(key, version int16, body []byte) (elements int, err error)
 		if version < l.from || version > l.to {
 			continue
 		}
-		w := walker{r: reader{b: body, flexible: l.flexible}}
+		w := walker{r: newReader(body, l.flexible)}
 		w.walk(l.shape)
 		switch {
 		case w.elements > requestElementsMax:
 			return 0, errMalformed{fmt.Sprintf("more than %d array elements in one request", requestElementsMax)}
-		case w.r.bad:
+		case w.r.Bad():
 			return 0, errMalformed{fmt.Sprintf("body of %d bytes is malformed or cut short", len(body))}
-		case len(w.r.b) > 0:
-			return 0, errMalformed{fmt.Sprintf("%d bytes after the end of the body", len(w.r.b))}
+		case w.r.Len() > 0:
+			return 0, errMalformed{fmt.Sprintf("%d bytes after the end of the body", w.r.Len())}
 		}
 		return w.elements, nil
 	}
@@ -69,20 +71,20 @@ type walker struct {
 
 // walk consumes one structure of the given shape.
 func (w *walker) walk(shape string) {
-	for len(shape) > 0 && !w.r.bad {
+	for len(shape) > 0 && !w.r.Bad() {
 		kind := shape[0]
 		shape = shape[1:]
 		switch kind {
 		case 'b':
-			w.r.take(1)
+			w.r.Take(1)
 		case 'h':
-			w.r.take(2)
+			w.r.Take(2)
 		case 'i':
-			w.r.take(4)
+			w.r.Take(4)
 		case 'l':
-			w.r.take(8)
+			w.r.Take(8)
 		case 'u':
-			w.r.take(16)
+			w.r.Take(16)
 		case 's':
 			w.r.string()
 		case 'y':
@@ -94,7 +96,7 @@ func (w *walker) walk(shape string) {
 		case '?':
 			var inner string
 			inner, shape = cutBalanced(shape[1:], '{', '}')
-			if w.r.int8() >= 0 {
+			if w.r.Int8() >= 0 {
 				w.walk(inner)
 			}
 		case 'T':
@@ -113,10 +115,10 @@ func (w *walker) array(inner string) {
 		return
 	}
 	if w.elements += n; w.elements > requestElementsMax {
-		w.r.bad = true
+		w.r.Fail(kafka.ErrShort)
 	}
 	for range n {
-		if w.r.bad {
+		if w.r.Bad() {
 			return
 		}
 		w.walk(inner)
@@ -125,24 +127,26 @@ func (w *walker) array(inner string) {
 
 // tags consumes tagged fields; known is "tag:shape;tag:shape".
 func (w *walker) tags(known string) {
-	n := w.r.uvarint()
+	n := int(w.r.Uvarint())
 	if w.elements += n; n > tagsMax || w.elements > requestElementsMax {
-		w.r.bad = true
+		w.r.Fail(kafka.ErrShort)
 	}
 	for range n {
-		if w.r.bad {
+		if w.r.Bad() {
 			return
 		}
-		tag := w.r.uvarint()
-		value := w.r.take(w.r.uvarint())
+		tag := int(w.r.Uvarint())
+		value := w.r.Take(int(w.r.Uvarint()))
 		shape, ok := knownTag(known, tag)
 		if !ok {
 			continue
 		}
-		inner := walker{r: reader{b: value, flexible: true}, elements: w.elements}
+		inner := walker{r: newReader(value, true), elements: w.elements}
 		inner.walk(shape)
 		w.elements = inner.elements
-		w.r.bad = w.r.bad || inner.r.bad || len(inner.r.b) > 0
+		if inner.r.Bad() || inner.r.Len() > 0 {
+			w.r.Fail(kafka.ErrShort)
+		}
 	}
 }
 

@@ -6,67 +6,19 @@ import (
 	"github.com/moldau/moldau/broker/kafka"
 )
 
-// reader reads the primitive types of Kafka's protocol from a request's body,
-// for the requests that are parsed by hand. The first error sticks: bad is
-// set, and everything read later is zero. Nothing is copied.
+// reader reads the types of Kafka's protocol from a request's body, for the
+// requests that are parsed by hand. Nothing is copied.
 type reader struct {
-	b        []byte
+	kafka.Reader
 	flexible bool
-	bad      bool
 }
 
-func (r *reader) take(n int) []byte {
-	if r.bad || n < 0 || n > len(r.b) {
-		r.bad, r.b = true, nil
-		return nil
-	}
-	out := r.b[:n:n]
-	r.b = r.b[n:]
-	return out
+func newReader(body []byte, flexible bool) reader {
+	return reader{kafka.NewReader(body), flexible}
 }
 
-func (r *reader) int8() int8 {
-	if b := r.take(1); b != nil {
-		return int8(b[0])
-	}
-	return 0
-}
-
-func (r *reader) int16() int16 {
-	if b := r.take(2); b != nil {
-		return int16(binary.BigEndian.Uint16(b))
-	}
-	return 0
-}
-
-func (r *reader) int32() int32 {
-	if b := r.take(4); b != nil {
-		return int32(binary.BigEndian.Uint32(b))
-	}
-	return 0
-}
-
-func (r *reader) int64() int64 {
-	if b := r.take(8); b != nil {
-		return int64(binary.BigEndian.Uint64(b))
-	}
-	return 0
-}
-
-func (r *reader) uuid() (u kafka.UUID) {
-	copy(u[:], r.take(len(u)))
-	return u
-}
-
-func (r *reader) uvarint() int {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 || v > 1<<31 {
-		r.bad, r.b = true, nil
-		return 0
-	}
-	r.b = r.b[n:]
-	return int(v)
-}
+// length reads a compact length, -1 for null.
+func (r *reader) length() int { return int(r.Uvarint()) - 1 }
 
 // count reads an array's length, -1 for null. Every element takes at least
 // elemBytes, so that a count that the bytes left cannot hold is refused
@@ -74,12 +26,12 @@ func (r *reader) uvarint() int {
 func (r *reader) count(elemBytes int) int {
 	n := 0
 	if r.flexible {
-		n = r.uvarint() - 1
+		n = r.length()
 	} else {
-		n = int(r.int32())
+		n = int(r.Int32())
 	}
-	if n > len(r.b)/elemBytes {
-		r.bad, r.b = true, nil
+	if n > r.Len()/elemBytes {
+		r.Fail(kafka.ErrShort)
 		return 0
 	}
 	return n
@@ -89,28 +41,28 @@ func (r *reader) count(elemBytes int) int {
 func (r *reader) string() []byte {
 	n := 0
 	if r.flexible {
-		n = r.uvarint() - 1
+		n = r.length()
 	} else {
-		n = int(r.int16())
+		n = int(r.Int16())
 	}
 	if n < 0 {
 		return nil
 	}
-	return r.take(n)
+	return r.Take(n)
 }
 
 // bytes reads bytes or records, nil when null.
 func (r *reader) bytes() []byte {
 	n := 0
 	if r.flexible {
-		n = r.uvarint() - 1
+		n = r.length()
 	} else {
-		n = int(r.int32())
+		n = int(r.Int32())
 	}
 	if n < 0 {
 		return nil
 	}
-	return r.take(n)
+	return r.Take(n)
 }
 
 // tagsMax bounds the tagged fields of one structure.
@@ -121,14 +73,14 @@ func (r *reader) tags() {
 	if !r.flexible {
 		return
 	}
-	n := r.uvarint()
+	n := int(r.Uvarint())
 	if n > tagsMax {
-		r.bad, r.b = true, nil
+		r.Fail(kafka.ErrShort)
 		return
 	}
 	for range n {
-		r.uvarint()
-		r.take(r.uvarint())
+		r.Uvarint()
+		r.Take(int(r.Uvarint()))
 	}
 }
 

@@ -2,34 +2,31 @@ package dump
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 
 	"github.com/moldau/moldau/broker/kafka"
 )
 
-// errShort: the bytes end before the record does, or hold an impossible length.
-var errShort = errors.New("ends early or holds an impossible length")
-
-// schemaReader reads a record by its schema. After short is set everything reads as zero.
+// schemaReader reads a record by its schema.
 type schemaReader struct {
-	b        []byte
+	kafka.Reader
 	version  int16
 	flexible bool
-	short    bool
 }
+
+func newReader(b []byte) schemaReader { return schemaReader{Reader: kafka.NewReader(b)} }
 
 // decodeKey reads a coordinator record's key: its kind and fields.
 func (s *schema) decodeKey(topic string, key []byte) (*recordSchema, object, error) {
 	if len(key) < 2 {
-		return nil, nil, fmt.Errorf("key of %d bytes: %w", len(key), errShort)
+		return nil, nil, fmt.Errorf("key of %d bytes: %w", len(key), kafka.ErrShort)
 	}
 	number := int16(binary.BigEndian.Uint16(key))
 	r := s.topics[topic][number]
 	if r == nil {
 		return nil, nil, fmt.Errorf("unknown record type %d", number)
 	}
-	d := schemaReader{b: key[2:]}
+	d := newReader(key[2:])
 	o := d.fields(r.key)
 	return r, o, d.done("key of " + r.name)
 }
@@ -37,23 +34,23 @@ func (s *schema) decodeKey(topic string, key []byte) (*recordSchema, object, err
 // decodeValue reads the value that belongs to such a key.
 func (r *recordSchema) decodeValue(value []byte) (int16, object, error) {
 	if len(value) < 2 {
-		return 0, nil, fmt.Errorf("value of %d bytes: %w", len(value), errShort)
+		return 0, nil, fmt.Errorf("value of %d bytes: %w", len(value), kafka.ErrShort)
 	}
 	version := int16(binary.BigEndian.Uint16(value))
 	if version < 0 || version > r.newest {
 		return version, nil, fmt.Errorf("value of %s has version %d, known is %d", r.name, version, r.newest)
 	}
-	d := schemaReader{b: value[2:], version: version, flexible: version >= r.flexible}
+	d := schemaReader{Reader: kafka.NewReader(value[2:]), version: version, flexible: version >= r.flexible}
 	o := d.fields(r.value)
 	return version, o, d.done("value of " + r.name)
 }
 
 func (d *schemaReader) done(what string) error {
 	switch {
-	case d.short:
-		return fmt.Errorf("%s: %w", what, errShort)
-	case len(d.b) > 0:
-		return fmt.Errorf("%s: %d bytes are left over", what, len(d.b))
+	case d.Bad():
+		return fmt.Errorf("%s: %w", what, kafka.ErrShort)
+	case d.Len() > 0:
+		return fmt.Errorf("%s: %d bytes are left over", what, d.Len())
 	}
 	return nil
 }
@@ -73,14 +70,16 @@ func (d *schemaReader) fields(fs []*fieldSchema) object {
 
 // tagged reads the tagged fields at a struct's end; unknown ones are shown raw.
 func (d *schemaReader) tagged(fs []*fieldSchema, o object) object {
-	for n := d.uvarint(); n > 0 && !d.short; n-- {
-		tag := d.uvarint()
-		content := schemaReader{b: d.take(d.uvarint()), version: d.version, flexible: true}
-		if d.short {
+	for n := d.Uvarint(); n > 0 && !d.Bad(); n-- {
+		tag := int(d.Uvarint())
+		content := schemaReader{Reader: kafka.NewReader(d.Take(int(d.Uvarint()))), version: d.version, flexible: true}
+		if d.Bad() {
 			break
 		}
 		o = append(o, content.taggedField(fs, tag))
-		d.short = d.short || content.short
+		if content.Bad() {
+			d.Fail(kafka.ErrShort)
+		}
 	}
 	return o
 }
@@ -91,14 +90,14 @@ func (d *schemaReader) taggedField(fs []*fieldSchema, tag int) field {
 			continue
 		}
 		if f.typ == "{}" && !f.array && f.nullable { // its own way to say null
-			if d.uvarint() == 0 {
+			if d.Uvarint() == 0 {
 				return field{f.name, nil}
 			}
 			return field{f.name, d.fields(f.fields)}
 		}
 		return field{f.name, d.value(f)}
 	}
-	return field{fmt.Sprintf("tag%d", tag), d.take(len(d.b))}
+	return field{fmt.Sprintf("tag%d", tag), d.Take(d.Len())}
 }
 
 func (d *schemaReader) value(f *fieldSchema) any {
@@ -110,13 +109,13 @@ func (d *schemaReader) value(f *fieldSchema) any {
 		return nil
 	}
 	const elementLenMin = 1
-	if n > len(d.b)/elementLenMin {
-		d.short = true
+	if n > d.Len()/elementLenMin {
+		d.Fail(kafka.ErrShort)
 	}
 	l := list{}
 	element := *f
 	element.nullable = false
-	for ; n > 0 && !d.short; n-- {
+	for ; n > 0 && !d.Bad(); n-- {
 		l = append(l, d.single(&element))
 	}
 	return l
@@ -125,19 +124,17 @@ func (d *schemaReader) value(f *fieldSchema) any {
 func (d *schemaReader) single(f *fieldSchema) any {
 	switch f.typ {
 	case "int8":
-		return int8(d.uint(1))
+		return d.Int8()
 	case "int16":
-		return int16(d.uint(2))
+		return d.Int16()
 	case "uint16":
-		return uint16(d.uint(2))
+		return d.Uint16()
 	case "int32":
-		return int32(d.uint(4))
+		return d.Int32()
 	case "int64":
-		return int64(d.uint(8))
+		return d.Int64()
 	case "uuid":
-		var u kafka.UUID
-		copy(u[:], d.take(len(u)))
-		return u
+		return d.UUID()
 	case "string":
 		if b := d.bytes(2); b != nil {
 			return string(b)
@@ -149,49 +146,29 @@ func (d *schemaReader) single(f *fieldSchema) any {
 		}
 		return nil
 	}
-	if f.nullable && int8(d.uint(1)) < 0 { // a struct
+	if f.nullable && d.Int8() < 0 { // a struct
 		return nil
 	}
 	return d.fields(f.fields)
 }
 
-func (d *schemaReader) take(n int) []byte {
-	if d.short || n < 0 || n > len(d.b) {
-		d.short = true
-		return nil
-	}
-	v := d.b[:n:n]
-	d.b = d.b[n:]
-	return v
-}
-
+// uint reads an unsigned number of size bytes.
 func (d *schemaReader) uint(size int) (u uint64) {
-	for _, c := range d.take(size) {
+	for _, c := range d.Take(size) {
 		u = u<<8 | uint64(c)
 	}
 	return u
-}
-
-// uvarint reads a length, count or tag; none is beyond 31 bits.
-func (d *schemaReader) uvarint() int {
-	u, n := binary.Uvarint(d.b)
-	if n <= 0 || u > 1<<31-1 {
-		d.short = true
-		return 0
-	}
-	d.b = d.b[n:]
-	return int(u)
 }
 
 // length reads a length: of size bytes, or one more than it as uvarint in the flexible encoding.
 func (d *schemaReader) length(size int) (n int, null bool) {
 	switch {
 	case d.flexible:
-		n = d.uvarint() - 1
+		n = int(d.Uvarint()) - 1
 	case size == 2:
-		n = int(int16(d.uint(2)))
+		n = int(d.Int16())
 	default:
-		n = int(int32(d.uint(4)))
+		n = int(d.Int32())
 	}
 	return n, n < 0
 }
@@ -201,7 +178,7 @@ func (d *schemaReader) bytes(size int) []byte {
 	if null {
 		return nil
 	}
-	if b := d.take(n); b != nil {
+	if b := d.Take(n); b != nil {
 		return b
 	}
 	return []byte{}

@@ -33,7 +33,7 @@ func (d *file) journal() error {
 			d.out.line("entry", object{{"position", at}, {"preallocated zero bytes", d.size}})
 			return nil
 		}
-		r := schemaReader{b: head}
+		r := newReader(head)
 		magic, version, kind := r.uint(4), r.uint(2), r.uint(2)
 		generation, sequence, position, count := r.uint(8), r.uint(8), r.uint(4), r.uint(4)
 		listCRC, bodyLen, bodyCRC, headCRC := uint32(r.uint(4)), int64(r.uint(4)), uint32(r.uint(4)), uint32(r.uint(4))
@@ -71,11 +71,11 @@ func (d *file) commit(at int64, list, body []byte, listCRC, bodyCRC uint32) {
 		d.corrupt(at, nil, "body: checksum %08x, computed %08x", bodyCRC, crcOf(body))
 		return
 	}
-	r := schemaReader{b: body}
-	for len(r.b) > 0 && !r.short {
+	r := newReader(body)
+	for r.Len() > 0 && !r.Bad() {
 		d.item(&r, list)
 	}
-	if r.short {
+	if r.Bad() {
 		d.corrupt(at, nil, "last item ends early")
 	}
 }
@@ -85,17 +85,17 @@ func (d *file) item(r *schemaReader, list []byte) {
 	names := [...]string{0: "", journalItemEntry: "append", 2: "cut", 3: "logStart", journalItemMark: "mark"}
 	kind := int(r.uint(1))
 	if kind == 0 || kind >= len(names) {
-		r.short = true
+		r.Fail(kafka.ErrShort)
 		return
 	}
 	var id []byte
 	if kind == journalItemMark {
-		id = r.take(journalListLen)
+		id = r.Take(journalListLen)
 	} else if i := int(r.uint(4)); i < len(list)/journalListLen {
 		id = list[i*journalListLen:][:journalListLen]
 	}
 	if len(id) < journalListLen {
-		r.short = true
+		r.Fail(kafka.ErrShort)
 		return
 	}
 	l := object{{"partition", partitionID(id)}}
@@ -104,7 +104,7 @@ func (d *file) item(r *schemaReader, list []byte) {
 		return
 	}
 	segment, position, first, last := int64(r.uint(8)), int64(r.uint(8)), int64(r.uint(8)), int64(r.uint(8))
-	data := r.take(int(r.uint(4)))
+	data := r.Take(int(r.uint(4)))
 	l = append(l, field{"segment", segment}, field{"position", position}, field{"firstOffset", first}, field{"lastOffset", last}, field{"size", len(data)})
 	d.out.line(names[kind], l)
 	for len(data) > 0 {
@@ -142,19 +142,19 @@ func (d *file) marks() error {
 	if crc := binary.BigEndian.Uint32(b[len(b)-4:]); crc != crcOf(b[:len(b)-4]) {
 		d.corrupt(int64(len(b)-4), nil, "checksum %08x, computed %08x", crc, crcOf(b[:len(b)-4]))
 	}
-	r := schemaReader{b: b[4 : len(b)-4]}
+	r := newReader(b[4 : len(b)-4])
 	version := r.uint(2)
-	r.take(2)
+	r.Take(2)
 	floor, floorSequence := r.uint(8), r.uint(8)
 	d.out.line("entry", object{{"version", version}, {"floor", floor}, {"floorSequence", floorSequence}})
-	for n := r.uint(4); n > 0 && !r.short; n-- {
+	for n := r.uint(4); n > 0 && !r.Bad(); n-- {
 		l := d.markLine(&r)
-		if !r.short {
+		if !r.Bad() {
 			d.out.line("mark", l)
 		}
 	}
-	if r.short || len(r.b) > 0 {
-		d.corrupt(int64(len(b)-4-len(r.b)), nil, "entries do not fill the file")
+	if r.Bad() || r.Len() > 0 {
+		d.corrupt(int64(len(b)-4-r.Len()), nil, "entries do not fill the file")
 	}
 	return nil
 }

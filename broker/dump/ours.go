@@ -115,9 +115,9 @@ func (d *file) raftTail(at int64) error {
 }
 
 func (d *file) raftEntry(at int64, body []byte, records *recordPrinter) {
-	r := schemaReader{b: body}
+	r := newReader(body)
 	index, term, synced, appended, kind := r.uint(8), r.uint(8), r.uint(8), int64(r.uint(8)), r.uint(1)
-	extensions := r.take(int(r.uint(4)))
+	extensions := r.Take(int(r.uint(4)))
 	var when any
 	if appended != 0 {
 		when = time.Unix(0, appended).UTC().Format(time.RFC3339Nano)
@@ -126,7 +126,7 @@ func (d *file) raftEntry(at int64, body []byte, records *recordPrinter) {
 	if len(extensions) > 0 {
 		l = append(l, field{"extensions", extensions})
 	}
-	data := r.b
+	data := r.Take(r.Len())
 	if kind != raftCommand || len(data) < metadataEntryLen {
 		d.out.line("entry", append(l, field{"data", data}))
 		return
@@ -176,17 +176,17 @@ func (d *file) stable() error {
 }
 
 func (d *file) stableSlot(at int, slot []byte) {
-	r := schemaReader{b: slot}
-	magic, version, sequence, n, crc := r.take(4), r.uint(4), r.uint(8), r.uint(4), uint32(r.uint(4))
-	payload := r.take(int(n))
-	if r.short || string(magic) != "MSTB" || crcOf(append(append([]byte{}, slot[:stableHeaderLen-4]...), payload...)) != crc {
+	r := newReader(slot)
+	magic, version, sequence, n, crc := r.Take(4), r.uint(4), r.uint(8), r.uint(4), uint32(r.uint(4))
+	payload := r.Take(int(n))
+	if r.Bad() || string(magic) != "MSTB" || crcOf(append(append([]byte{}, slot[:stableHeaderLen-4]...), payload...)) != crc {
 		d.corrupt(int64(at), nil, "no valid slot")
 		return
 	}
 	l := object{{"position", at}, {"version", version}, {"sequence", sequence}}
-	p := schemaReader{b: payload}
-	for left := p.uint(2); left > 0 && !p.short; left-- {
-		key, value := p.take(int(p.uint(2))), p.take(int(p.uint(2)))
+	p := newReader(payload)
+	for left := p.uint(2); left > 0 && !p.Bad(); left-- {
+		key, value := p.Take(int(p.uint(2))), p.Take(int(p.uint(2)))
 		if len(value) == 8 {
 			l = append(l, field{string(key), binary.BigEndian.Uint64(value)})
 		} else {

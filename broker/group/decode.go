@@ -10,62 +10,16 @@ import (
 	"github.com/moldau/moldau/broker/kafka"
 )
 
-var (
-	errShort   = errors.New("record ends early")
-	errVersion = errors.New("unknown version")
-)
+var errVersion = errors.New("unknown version")
 
-// reader takes the fields of a record from its bytes. After an error it
-// yields zeros; bad says so.
-type reader struct {
-	b   []byte
-	bad bool
-}
+// reader takes the fields of a record from its bytes.
+type reader struct{ kafka.Reader }
 
-func (r *reader) take(n int) []byte {
-	if n < 0 || n > len(r.b) {
-		r.b, r.bad = nil, true
-		return nil
-	}
-	out := r.b[:n]
-	r.b = r.b[n:]
-	return out
-}
+func newReader(b []byte) reader { return reader{kafka.NewReader(b)} }
 
-func (r *reader) int16() int16 {
-	if b := r.take(2); b != nil {
-		return int16(binary.BigEndian.Uint16(b))
-	}
-	return 0
-}
+func (r *reader) string() []byte { return r.Take(int(r.Int16())) }
 
-func (r *reader) int32() int32 {
-	if b := r.take(4); b != nil {
-		return int32(binary.BigEndian.Uint32(b))
-	}
-	return 0
-}
-
-func (r *reader) int64() int64 {
-	if b := r.take(8); b != nil {
-		return int64(binary.BigEndian.Uint64(b))
-	}
-	return 0
-}
-
-func (r *reader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 || v > 1<<31 {
-		r.b, r.bad = nil, true
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *reader) string() []byte { return r.take(int(r.int16())) }
-
-func (r *reader) compactString() []byte { return r.take(int(r.uvarint()) - 1) }
+func (r *reader) compactString() []byte { return r.Take(int(r.Uvarint()) - 1) }
 
 // offsetKey is the key of a committed offset; group and topic are parts of
 // the record's bytes.
@@ -77,40 +31,40 @@ type offsetKey struct {
 // decodeOffsetKey reads what follows the version, which is the same in
 // versions 0 and 1.
 func decodeOffsetKey(b []byte) (offsetKey, error) {
-	r := reader{b: b}
-	k := offsetKey{group: r.string(), topic: r.string(), partition: r.int32()}
-	if r.bad {
-		return k, fmt.Errorf("key of a committed offset: %w", errShort)
+	r := newReader(b)
+	k := offsetKey{group: r.string(), topic: r.string(), partition: r.Int32()}
+	if r.Bad() {
+		return k, fmt.Errorf("key of a committed offset: %w", kafka.ErrShort)
 	}
 	return k, nil
 }
 
 // decodeOffsetValue reads any version of a committed offset.
 func decodeOffsetValue(b []byte) (committed, error) {
-	r := reader{b: b}
+	r := newReader(b)
 	c := committed{leaderEpoch: -1}
-	version, expire, metadata := r.int16(), int64(-1), []byte(nil)
+	version, expire, metadata := r.Int16(), int64(-1), []byte(nil)
 	if version < 0 || version > offsetValueMax {
 		return c, fmt.Errorf("committed offset: %w %d", errVersion, version)
 	}
-	c.offset = r.int64()
+	c.offset = r.Int64()
 	if version >= 3 {
-		c.leaderEpoch = r.int32()
+		c.leaderEpoch = r.Int32()
 	}
 	if version >= 4 {
 		metadata = r.compactString()
 	} else {
 		metadata = r.string()
 	}
-	c.commitTime = r.int64()
+	c.commitTime = r.Int64()
 	switch {
 	case version == 1:
-		expire = r.int64()
+		expire = r.Int64()
 	case version >= 4:
 		c.topicID = decodeTopicIDTag(&r)
 	}
-	if r.bad {
-		return c, fmt.Errorf("committed offset version %d: %w", version, errShort)
+	if r.Bad() {
+		return c, fmt.Errorf("committed offset version %d: %w", version, kafka.ErrShort)
 	}
 	if len(metadata) > 0 || expire >= 0 {
 		c.rare = &rare{metadata: string(metadata), expires: expire}
@@ -121,14 +75,14 @@ func decodeOffsetValue(b []byte) (committed, error) {
 // decodeTopicIDTag reads the tagged fields of a committed offset; others than
 // the topic id are skipped.
 func decodeTopicIDTag(r *reader) (id kafka.UUID) {
-	for n := r.uvarint(); n > 0 && !r.bad; n-- {
-		tag := r.uvarint()
-		field := r.take(int(r.uvarint()))
-		if tag != 0 || r.bad {
+	for n := r.Uvarint(); n > 0 && !r.Bad(); n-- {
+		tag := r.Uvarint()
+		field := r.Take(int(r.Uvarint()))
+		if tag != 0 || r.Bad() {
 			continue
 		}
 		if len(field) != len(id) {
-			r.bad = true
+			r.Fail(kafka.ErrShort)
 			break
 		}
 		copy(id[:], field)
@@ -138,10 +92,10 @@ func decodeTopicIDTag(r *reader) (id kafka.UUID) {
 
 // decodeGroupKey reads what follows the version.
 func decodeGroupKey(b []byte) ([]byte, error) {
-	r := reader{b: b}
+	r := newReader(b)
 	id := r.string()
-	if r.bad {
-		return nil, fmt.Errorf("key of a group: %w", errShort)
+	if r.Bad() {
+		return nil, fmt.Errorf("key of a group: %w", kafka.ErrShort)
 	}
 	return id, nil
 }
@@ -149,7 +103,7 @@ func decodeGroupKey(b []byte) ([]byte, error) {
 // decodeGroupValue reads any version of a group.
 func decodeGroupValue(b []byte) (*kmsg.GroupMetadataValue, error) {
 	if len(b) < 2 {
-		return nil, fmt.Errorf("group: %w", errShort)
+		return nil, fmt.Errorf("group: %w", kafka.ErrShort)
 	}
 	version := int16(binary.BigEndian.Uint16(b))
 	if version < 0 || version > groupValueMax {

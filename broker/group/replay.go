@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/moldau/moldau/broker/coord"
+	"github.com/moldau/moldau/broker/kafka"
 )
 
 // Replay applies one record of the log. Records of the newer group protocols
@@ -27,7 +28,7 @@ func (m *Machine) Replay(rec coord.Record, offset int64) error {
 
 func (m *Machine) replay(rec coord.Record) (known bool, err error) {
 	if len(rec.Key) < 2 {
-		return false, fmt.Errorf("key: %w", errShort)
+		return false, fmt.Errorf("key: %w", kafka.ErrShort)
 	}
 	switch key := rec.Key[2:]; int16(binary.BigEndian.Uint16(rec.Key)) {
 	case keyOffsetV0, keyOffset:

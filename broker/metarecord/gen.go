@@ -345,7 +345,7 @@ func emitAppend(s *strct) {
 func readValue(typ, target string, nullable bool, structs map[string]*strct) {
 	switch typ {
 	case "uuid":
-		p("%s = r.uuid()", target)
+		p("%s = r.UUID()", target)
 	case "string":
 		if nullable {
 			p("%s = r.nullableString()", target)
@@ -354,8 +354,10 @@ func readValue(typ, target string, nullable bool, structs map[string]*strct) {
 		}
 	case "bytes":
 		p("%s = r.bytes()", target)
-	case "int8", "int16", "uint16", "int32", "int64", "float64", "bool":
+	case "float64", "bool":
 		p("%s = r.%s()", target, typ)
+	case "int8", "int16", "uint16", "int32", "int64":
+		p("%s = r.%s()", target, strings.ToUpper(typ[:1])+typ[1:])
 	default:
 		el, ok := strings.CutPrefix(typ, "[]")
 		if !ok {

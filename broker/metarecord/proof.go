@@ -45,8 +45,8 @@ func ProofOf(req *kmsg.BrokerRegistrationRequest) (p Proof, err error) {
 	if !ok {
 		return p, nil
 	}
-	r := reader{b: b}
-	if format := r.int8(); r.err == nil && format != proofFormat {
+	r := newReader(b)
+	if format := r.Int8(); !r.Bad() && format != proofFormat {
 		return Proof{}, fmt.Errorf("registration proof of format %d: %w", format, ErrTooNew)
 	}
 	for _, list := range []*[]PartitionEnd{&p.Doubtful, &p.Damaged, &p.Ends} {
@@ -59,11 +59,8 @@ func ProofOf(req *kmsg.BrokerRegistrationRequest) (p Proof, err error) {
 			(*list)[i].readFrom(&r, 0)
 		}
 	}
-	if r.err == nil && len(r.b) > 0 {
-		r.fail("%d bytes left over", len(r.b))
-	}
-	if r.err != nil {
-		return Proof{}, fmt.Errorf("registration proof: %w", r.err)
+	if err := r.failure(); err != nil {
+		return Proof{}, fmt.Errorf("registration proof: %w", err)
 	}
 	return p, nil
 }
@@ -107,17 +104,14 @@ func StalledDirs(req *kmsg.BrokerHeartbeatRequest) ([]kafka.UUID, error) {
 	if !ok {
 		return nil, nil
 	}
-	r := reader{b: b}
+	r := newReader(b)
 	n, _ := r.count(len(kafka.UUID{}), false)
 	dirs := make([]kafka.UUID, n)
 	for i := range dirs {
-		dirs[i] = r.uuid()
+		dirs[i] = r.UUID()
 	}
-	if r.err == nil && len(r.b) > 0 {
-		r.fail("%d bytes left over", len(r.b))
-	}
-	if r.err != nil {
-		return nil, fmt.Errorf("stalled directories: %w", r.err)
+	if err := r.failure(); err != nil {
+		return nil, fmt.Errorf("stalled directories: %w", err)
 	}
 	return dirs, nil
 }

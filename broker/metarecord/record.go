@@ -92,10 +92,10 @@ func Decode(value []byte) (Record, error) {
 
 // DecodeVersion is Decode, telling the version that the value was written in.
 func DecodeVersion(value []byte) (Record, int16, error) {
-	rd := reader{b: value}
-	frame, typ, version := rd.uvarint(), rd.uvarint(), rd.uvarint()
-	if rd.err != nil {
-		return nil, 0, fmt.Errorf("metadata record of %d bytes: %w", len(value), rd.err)
+	rd := newReader(value)
+	frame, typ, version := rd.Uvarint(), rd.Uvarint(), rd.Uvarint()
+	if rd.Bad() {
+		return nil, 0, fmt.Errorf("metadata record of %d bytes: %w", len(value), rd.failure())
 	}
 	if frame != frameVersion {
 		return nil, 0, fmt.Errorf("metadata record with frame version %d: %w", frame, ErrTooNew)
@@ -109,11 +109,8 @@ func DecodeVersion(value []byte) (Record, int16, error) {
 	}
 	r := newRecord(t)
 	r.readFrom(&rd, int16(version))
-	if rd.err == nil && len(rd.b) > 0 {
-		rd.fail("%d bytes left over", len(rd.b))
-	}
-	if rd.err != nil {
-		return nil, 0, fmt.Errorf("%s version %d: %w", t, version, rd.err)
+	if err := rd.failure(); err != nil {
+		return nil, 0, fmt.Errorf("%s version %d: %w", t, version, err)
 	}
 	return r, int16(version), nil
 }

@@ -209,12 +209,12 @@ func (m *RegisterBroker) appendTo(dst []byte, version int16) []byte {
 }
 
 func (m *RegisterBroker) readFrom(r *reader, version int16) {
-	m.BrokerID = r.int32()
+	m.BrokerID = r.Int32()
 	if version >= 2 {
 		m.IsMigratingZkBroker = r.bool()
 	}
-	m.IncarnationID = r.uuid()
-	m.BrokerEpoch = r.int64()
+	m.IncarnationID = r.UUID()
+	m.BrokerEpoch = r.Int64()
 	if n, ok := r.count(7, false); ok {
 		m.EndPoints = make([]BrokerEndpoint, n)
 		for i := range m.EndPoints {
@@ -243,7 +243,7 @@ func (m *RegisterBroker) readFrom(r *reader, version int16) {
 			if n, ok := r.count(16, false); ok {
 				m.LogDirs = make([]kafka.UUID, n)
 				for i := range m.LogDirs {
-					m.LogDirs[i] = r.uuid()
+					m.LogDirs[i] = r.UUID()
 				}
 			}
 		case 1:
@@ -254,7 +254,7 @@ func (m *RegisterBroker) readFrom(r *reader, version int16) {
 			if n, ok := r.count(16, true); ok {
 				m.CordonedLogDirs = make([]kafka.UUID, n)
 				for i := range m.CordonedLogDirs {
-					m.CordonedLogDirs[i] = r.uuid()
+					m.CordonedLogDirs[i] = r.UUID()
 				}
 			}
 		case 10000:
@@ -295,8 +295,8 @@ func (m *UnregisterBroker) appendTo(dst []byte, version int16) []byte {
 }
 
 func (m *UnregisterBroker) readFrom(r *reader, version int16) {
-	m.BrokerID = r.int32()
-	m.BrokerEpoch = r.int64()
+	m.BrokerID = r.Int32()
+	m.BrokerEpoch = r.Int64()
 	m.Unknown = r.tags()
 }
 
@@ -324,7 +324,7 @@ func (m *Topic) appendTo(dst []byte, version int16) []byte {
 
 func (m *Topic) readFrom(r *reader, version int16) {
 	m.Name = r.string()
-	m.TopicID = r.uuid()
+	m.TopicID = r.UUID()
 	m.Unknown = r.tags()
 }
 
@@ -427,40 +427,40 @@ func (m *Partition) appendTo(dst []byte, version int16) []byte {
 }
 
 func (m *Partition) readFrom(r *reader, version int16) {
-	m.PartitionID = r.int32()
-	m.TopicID = r.uuid()
+	m.PartitionID = r.Int32()
+	m.TopicID = r.UUID()
 	if n, ok := r.count(4, false); ok {
 		m.Replicas = make([]int32, n)
 		for i := range m.Replicas {
-			m.Replicas[i] = r.int32()
+			m.Replicas[i] = r.Int32()
 		}
 	}
 	if n, ok := r.count(4, false); ok {
 		m.ISR = make([]int32, n)
 		for i := range m.ISR {
-			m.ISR[i] = r.int32()
+			m.ISR[i] = r.Int32()
 		}
 	}
 	if n, ok := r.count(4, false); ok {
 		m.RemovingReplicas = make([]int32, n)
 		for i := range m.RemovingReplicas {
-			m.RemovingReplicas[i] = r.int32()
+			m.RemovingReplicas[i] = r.Int32()
 		}
 	}
 	if n, ok := r.count(4, false); ok {
 		m.AddingReplicas = make([]int32, n)
 		for i := range m.AddingReplicas {
-			m.AddingReplicas[i] = r.int32()
+			m.AddingReplicas[i] = r.Int32()
 		}
 	}
-	m.Leader = r.int32()
-	m.LeaderEpoch = r.int32()
-	m.PartitionEpoch = r.int32()
+	m.Leader = r.Int32()
+	m.LeaderEpoch = r.Int32()
+	m.PartitionEpoch = r.Int32()
 	if version >= 1 {
 		if n, ok := r.count(16, false); ok {
 			m.Directories = make([]kafka.UUID, n)
 			for i := range m.Directories {
-				m.Directories[i] = r.uuid()
+				m.Directories[i] = r.UUID()
 			}
 		}
 	}
@@ -468,7 +468,7 @@ func (m *Partition) readFrom(r *reader, version int16) {
 	for s.next(r) {
 		switch s.tag {
 		case 0:
-			m.LeaderRecoveryState = r.int8()
+			m.LeaderRecoveryState = r.Int8()
 		case 1:
 			if version < 2 {
 				r.failTag(s.tag, version)
@@ -477,7 +477,7 @@ func (m *Partition) readFrom(r *reader, version int16) {
 			if n, ok := r.count(4, true); ok {
 				m.EligibleLeaderReplicas = make([]int32, n)
 				for i := range m.EligibleLeaderReplicas {
-					m.EligibleLeaderReplicas[i] = r.int32()
+					m.EligibleLeaderReplicas[i] = r.Int32()
 				}
 			}
 		case 2:
@@ -488,7 +488,7 @@ func (m *Partition) readFrom(r *reader, version int16) {
 			if n, ok := r.count(4, true); ok {
 				m.LastKnownELR = make([]int32, n)
 				for i := range m.LastKnownELR {
-					m.LastKnownELR[i] = r.int32()
+					m.LastKnownELR[i] = r.Int32()
 				}
 			}
 		case 10000:
@@ -543,7 +543,7 @@ func (m *Config) appendTo(dst []byte, version int16) []byte {
 }
 
 func (m *Config) readFrom(r *reader, version int16) {
-	m.ResourceType = r.int8()
+	m.ResourceType = r.Int8()
 	m.ResourceName = r.string()
 	m.Name = r.string()
 	m.Value = r.nullableString()
@@ -675,8 +675,8 @@ func (m *PartitionChange) appendTo(dst []byte, version int16) []byte {
 }
 
 func (m *PartitionChange) readFrom(r *reader, version int16) {
-	m.PartitionID = r.int32()
-	m.TopicID = r.uuid()
+	m.PartitionID = r.Int32()
+	m.TopicID = r.UUID()
 	s := r.startTags()
 	for s.next(r) {
 		switch s.tag {
@@ -684,34 +684,34 @@ func (m *PartitionChange) readFrom(r *reader, version int16) {
 			if n, ok := r.count(4, true); ok {
 				m.ISR = make([]int32, n)
 				for i := range m.ISR {
-					m.ISR[i] = r.int32()
+					m.ISR[i] = r.Int32()
 				}
 			}
 		case 1:
-			m.Leader = r.int32()
+			m.Leader = r.Int32()
 		case 2:
 			if n, ok := r.count(4, true); ok {
 				m.Replicas = make([]int32, n)
 				for i := range m.Replicas {
-					m.Replicas[i] = r.int32()
+					m.Replicas[i] = r.Int32()
 				}
 			}
 		case 3:
 			if n, ok := r.count(4, true); ok {
 				m.RemovingReplicas = make([]int32, n)
 				for i := range m.RemovingReplicas {
-					m.RemovingReplicas[i] = r.int32()
+					m.RemovingReplicas[i] = r.Int32()
 				}
 			}
 		case 4:
 			if n, ok := r.count(4, true); ok {
 				m.AddingReplicas = make([]int32, n)
 				for i := range m.AddingReplicas {
-					m.AddingReplicas[i] = r.int32()
+					m.AddingReplicas[i] = r.Int32()
 				}
 			}
 		case 5:
-			m.LeaderRecoveryState = r.int8()
+			m.LeaderRecoveryState = r.Int8()
 		case 8:
 			if version < 1 {
 				r.failTag(s.tag, version)
@@ -720,7 +720,7 @@ func (m *PartitionChange) readFrom(r *reader, version int16) {
 			if n, ok := r.count(16, true); ok {
 				m.Directories = make([]kafka.UUID, n)
 				for i := range m.Directories {
-					m.Directories[i] = r.uuid()
+					m.Directories[i] = r.UUID()
 				}
 			}
 		case 6:
@@ -731,7 +731,7 @@ func (m *PartitionChange) readFrom(r *reader, version int16) {
 			if n, ok := r.count(4, true); ok {
 				m.EligibleLeaderReplicas = make([]int32, n)
 				for i := range m.EligibleLeaderReplicas {
-					m.EligibleLeaderReplicas[i] = r.int32()
+					m.EligibleLeaderReplicas[i] = r.Int32()
 				}
 			}
 		case 7:
@@ -742,7 +742,7 @@ func (m *PartitionChange) readFrom(r *reader, version int16) {
 			if n, ok := r.count(4, true); ok {
 				m.LastKnownELR = make([]int32, n)
 				for i := range m.LastKnownELR {
-					m.LastKnownELR[i] = r.int32()
+					m.LastKnownELR[i] = r.Int32()
 				}
 			}
 		case 10000:
@@ -785,8 +785,8 @@ func (m *FenceBroker) appendTo(dst []byte, version int16) []byte {
 }
 
 func (m *FenceBroker) readFrom(r *reader, version int16) {
-	m.ID = r.int32()
-	m.Epoch = r.int64()
+	m.ID = r.Int32()
+	m.Epoch = r.Int64()
 	m.Unknown = r.tags()
 }
 
@@ -813,8 +813,8 @@ func (m *UnfenceBroker) appendTo(dst []byte, version int16) []byte {
 }
 
 func (m *UnfenceBroker) readFrom(r *reader, version int16) {
-	m.ID = r.int32()
-	m.Epoch = r.int64()
+	m.ID = r.Int32()
+	m.Epoch = r.Int64()
 	m.Unknown = r.tags()
 }
 
@@ -839,7 +839,7 @@ func (m *RemoveTopic) appendTo(dst []byte, version int16) []byte {
 }
 
 func (m *RemoveTopic) readFrom(r *reader, version int16) {
-	m.TopicID = r.uuid()
+	m.TopicID = r.UUID()
 	m.Unknown = r.tags()
 }
 
@@ -887,9 +887,9 @@ func (m *DelegationToken) readFrom(r *reader, version int16) {
 			m.Renewers[i] = r.string()
 		}
 	}
-	m.IssueTimestamp = r.int64()
-	m.MaxTimestamp = r.int64()
-	m.ExpirationTimestamp = r.int64()
+	m.IssueTimestamp = r.Int64()
+	m.MaxTimestamp = r.Int64()
+	m.ExpirationTimestamp = r.Int64()
 	m.TokenID = r.string()
 	m.Unknown = r.tags()
 }
@@ -926,11 +926,11 @@ func (m *UserScramCredential) appendTo(dst []byte, version int16) []byte {
 
 func (m *UserScramCredential) readFrom(r *reader, version int16) {
 	m.Name = r.string()
-	m.Mechanism = r.int8()
+	m.Mechanism = r.Int8()
 	m.Salt = r.bytes()
 	m.StoredKey = r.bytes()
 	m.ServerKey = r.bytes()
-	m.Iterations = r.int32()
+	m.Iterations = r.Int32()
 	m.Unknown = r.tags()
 }
 
@@ -958,7 +958,7 @@ func (m *FeatureLevel) appendTo(dst []byte, version int16) []byte {
 
 func (m *FeatureLevel) readFrom(r *reader, version int16) {
 	m.Name = r.string()
-	m.FeatureLevel = r.int16()
+	m.FeatureLevel = r.Int16()
 	m.Unknown = r.tags()
 }
 
@@ -1029,9 +1029,9 @@ func (m *ProducerIDs) appendTo(dst []byte, version int16) []byte {
 }
 
 func (m *ProducerIDs) readFrom(r *reader, version int16) {
-	m.BrokerID = r.int32()
-	m.BrokerEpoch = r.int64()
-	m.NextProducerID = r.int64()
+	m.BrokerID = r.Int32()
+	m.BrokerEpoch = r.Int64()
+	m.NextProducerID = r.Int64()
 	m.Unknown = r.tags()
 }
 
@@ -1100,19 +1100,19 @@ func (m *BrokerRegistrationChange) appendTo(dst []byte, version int16) []byte {
 }
 
 func (m *BrokerRegistrationChange) readFrom(r *reader, version int16) {
-	m.BrokerID = r.int32()
-	m.BrokerEpoch = r.int64()
+	m.BrokerID = r.Int32()
+	m.BrokerEpoch = r.Int64()
 	s := r.startTags()
 	for s.next(r) {
 		switch s.tag {
 		case 0:
-			m.Fenced = r.int8()
+			m.Fenced = r.Int8()
 		case 1:
 			if version < 1 {
 				r.failTag(s.tag, version)
 				break
 			}
-			m.InControlledShutdown = r.int8()
+			m.InControlledShutdown = r.Int8()
 		case 2:
 			if version < 2 {
 				r.failTag(s.tag, version)
@@ -1121,7 +1121,7 @@ func (m *BrokerRegistrationChange) readFrom(r *reader, version int16) {
 			if n, ok := r.count(16, false); ok {
 				m.LogDirs = make([]kafka.UUID, n)
 				for i := range m.LogDirs {
-					m.LogDirs[i] = r.uuid()
+					m.LogDirs[i] = r.UUID()
 				}
 			}
 		case 3:
@@ -1132,7 +1132,7 @@ func (m *BrokerRegistrationChange) readFrom(r *reader, version int16) {
 			if n, ok := r.count(16, true); ok {
 				m.CordonedLogDirs = make([]kafka.UUID, n)
 				for i := range m.CordonedLogDirs {
-					m.CordonedLogDirs[i] = r.uuid()
+					m.CordonedLogDirs[i] = r.UUID()
 				}
 			}
 		default:
@@ -1176,14 +1176,14 @@ func (m *AccessControlEntry) appendTo(dst []byte, version int16) []byte {
 }
 
 func (m *AccessControlEntry) readFrom(r *reader, version int16) {
-	m.ID = r.uuid()
-	m.ResourceType = r.int8()
+	m.ID = r.UUID()
+	m.ResourceType = r.Int8()
 	m.ResourceName = r.string()
-	m.PatternType = r.int8()
+	m.PatternType = r.Int8()
 	m.Principal = r.string()
 	m.Host = r.string()
-	m.Operation = r.int8()
-	m.PermissionType = r.int8()
+	m.Operation = r.Int8()
+	m.PermissionType = r.Int8()
 	m.Unknown = r.tags()
 }
 
@@ -1208,7 +1208,7 @@ func (m *RemoveAccessControlEntry) appendTo(dst []byte, version int16) []byte {
 }
 
 func (m *RemoveAccessControlEntry) readFrom(r *reader, version int16) {
-	m.ID = r.uuid()
+	m.ID = r.UUID()
 	m.Unknown = r.tags()
 }
 
@@ -1255,7 +1255,7 @@ func (m *ZkMigrationState) appendTo(dst []byte, version int16) []byte {
 }
 
 func (m *ZkMigrationState) readFrom(r *reader, version int16) {
-	m.ZkMigrationState = r.int8()
+	m.ZkMigrationState = r.Int8()
 	m.Unknown = r.tags()
 }
 
@@ -1283,7 +1283,7 @@ func (m *RemoveUserScramCredential) appendTo(dst []byte, version int16) []byte {
 
 func (m *RemoveUserScramCredential) readFrom(r *reader, version int16) {
 	m.Name = r.string()
-	m.Mechanism = r.int8()
+	m.Mechanism = r.Int8()
 	m.Unknown = r.tags()
 }
 
@@ -1443,8 +1443,8 @@ func (m *RegisterController) appendTo(dst []byte, version int16) []byte {
 }
 
 func (m *RegisterController) readFrom(r *reader, version int16) {
-	m.ControllerID = r.int32()
-	m.IncarnationID = r.uuid()
+	m.ControllerID = r.Int32()
+	m.IncarnationID = r.UUID()
 	m.ZkMigrationReady = r.bool()
 	if n, ok := r.count(7, false); ok {
 		m.EndPoints = make([]ControllerEndpoint, n)
@@ -1507,7 +1507,7 @@ func (m *UnregisterController) appendTo(dst []byte, version int16) []byte {
 }
 
 func (m *UnregisterController) readFrom(r *reader, version int16) {
-	m.ControllerID = r.int32()
+	m.ControllerID = r.Int32()
 	m.Unknown = r.tags()
 }
 
@@ -1540,8 +1540,8 @@ func (m *BrokerEndpoint) appendTo(dst []byte, version int16) []byte {
 func (m *BrokerEndpoint) readFrom(r *reader, version int16) {
 	m.Name = r.string()
 	m.Host = r.string()
-	m.Port = r.uint16()
-	m.SecurityProtocol = r.int16()
+	m.Port = r.Uint16()
+	m.SecurityProtocol = r.Int16()
 	m.Unknown = r.tags()
 }
 
@@ -1563,8 +1563,8 @@ func (m *BrokerFeature) appendTo(dst []byte, version int16) []byte {
 
 func (m *BrokerFeature) readFrom(r *reader, version int16) {
 	m.Name = r.string()
-	m.MinSupportedVersion = r.int16()
-	m.MaxSupportedVersion = r.int16()
+	m.MinSupportedVersion = r.Int16()
+	m.MaxSupportedVersion = r.Int16()
 	m.Unknown = r.tags()
 }
 
@@ -1587,10 +1587,10 @@ func (m *PartitionEnd) appendTo(dst []byte, version int16) []byte {
 }
 
 func (m *PartitionEnd) readFrom(r *reader, version int16) {
-	m.TopicID = r.uuid()
-	m.PartitionID = r.int32()
-	m.LastEpoch = r.int32()
-	m.End = r.int64()
+	m.TopicID = r.UUID()
+	m.PartitionID = r.Int32()
+	m.LastEpoch = r.Int32()
+	m.End = r.Int64()
 	m.Unknown = r.tags()
 }
 
@@ -1611,9 +1611,9 @@ func (m *DoubtfulReplica) appendTo(dst []byte, version int16) []byte {
 }
 
 func (m *DoubtfulReplica) readFrom(r *reader, version int16) {
-	m.BrokerID = r.int32()
-	m.LastEpoch = r.int32()
-	m.End = r.int64()
+	m.BrokerID = r.Int32()
+	m.LastEpoch = r.Int32()
+	m.End = r.Int64()
 	m.Unknown = r.tags()
 }
 
@@ -1658,8 +1658,8 @@ func (m *ControllerEndpoint) appendTo(dst []byte, version int16) []byte {
 func (m *ControllerEndpoint) readFrom(r *reader, version int16) {
 	m.Name = r.string()
 	m.Host = r.string()
-	m.Port = r.uint16()
-	m.SecurityProtocol = r.int16()
+	m.Port = r.Uint16()
+	m.SecurityProtocol = r.Int16()
 	m.Unknown = r.tags()
 }
 
@@ -1681,7 +1681,7 @@ func (m *ControllerFeature) appendTo(dst []byte, version int16) []byte {
 
 func (m *ControllerFeature) readFrom(r *reader, version int16) {
 	m.Name = r.string()
-	m.MinSupportedVersion = r.int16()
-	m.MaxSupportedVersion = r.int16()
+	m.MinSupportedVersion = r.Int16()
+	m.MaxSupportedVersion = r.Int16()
 	m.Unknown = r.tags()
 }

@@ -117,84 +117,37 @@ func insertUvarint(dst []byte, at int, v uint64) []byte {
 	return dst
 }
 
-// reader takes values from the front of b. After the first failure it returns
-// zero values and keeps the error.
-type reader struct {
-	b   []byte
-	err error
-}
+// reader takes values from the front of a record's bytes. Whatever is wrong
+// with them is ErrCorrupt.
+type reader struct{ kafka.Reader }
+
+func newReader(b []byte) reader { return reader{kafka.NewReader(b)} }
 
 func (r *reader) fail(format string, args ...any) {
-	if r.err == nil {
-		r.err = fmt.Errorf(format+": %w", append(args, ErrCorrupt)...)
+	r.Fail(fmt.Errorf(format+": %w", append(args, ErrCorrupt)...))
+}
+
+// failure is the first failure as ErrCorrupt, nil if there was none; bytes left
+// over are one.
+func (r *reader) failure() error {
+	if r.Len() > 0 {
+		r.fail("%d bytes left over", r.Len())
 	}
-	r.b = nil
-}
-
-func (r *reader) take(n int) []byte {
-	if n > len(r.b) {
-		r.fail("%d bytes wanted, %d left", n, len(r.b))
-		return nil
+	err := r.Err()
+	if err != nil && !errors.Is(err, ErrCorrupt) {
+		return fmt.Errorf("%w: %w", err, ErrCorrupt)
 	}
-	b := r.b[:n]
-	r.b = r.b[n:]
-	return b
+	return err
 }
 
-// uvarint reads at most 32 bits, as Kafka does.
-func (r *reader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 || v > math.MaxUint32 {
-		r.fail("bad variable-length number")
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
+func (r *reader) bool() bool { return r.Int8() != 0 }
 
-func (r *reader) int8() int8 {
-	if b := r.take(1); b != nil {
-		return int8(b[0])
-	}
-	return 0
-}
-
-func (r *reader) bool() bool { return r.int8() != 0 }
-
-func (r *reader) uint16() uint16 {
-	if b := r.take(2); b != nil {
-		return binary.BigEndian.Uint16(b)
-	}
-	return 0
-}
-
-func (r *reader) int16() int16 { return int16(r.uint16()) }
-
-func (r *reader) int32() int32 {
-	if b := r.take(4); b != nil {
-		return int32(binary.BigEndian.Uint32(b))
-	}
-	return 0
-}
-
-func (r *reader) int64() int64 {
-	if b := r.take(8); b != nil {
-		return int64(binary.BigEndian.Uint64(b))
-	}
-	return 0
-}
-
-func (r *reader) float64() float64 { return math.Float64frombits(uint64(r.int64())) }
-
-func (r *reader) uuid() (u kafka.UUID) {
-	copy(u[:], r.take(len(u)))
-	return u
-}
+func (r *reader) float64() float64 { return math.Float64frombits(uint64(r.Int64())) }
 
 // length reads a compact length whose elements take at least elemMin bytes.
 func (r *reader) length(elemMin int, nullable bool) (n int, null bool) {
-	v := r.uvarint()
-	if r.err != nil {
+	v := r.Uvarint()
+	if r.Bad() {
 		return 0, true
 	}
 	if v == 0 {
@@ -203,8 +156,8 @@ func (r *reader) length(elemMin int, nullable bool) (n int, null bool) {
 		}
 		return 0, true
 	}
-	if v-1 > uint64(len(r.b)/elemMin) {
-		r.fail("%d elements of at least %d bytes in %d bytes", v-1, elemMin, len(r.b))
+	if v-1 > uint64(r.Len()/elemMin) {
+		r.fail("%d elements of at least %d bytes in %d bytes", v-1, elemMin, r.Len())
 		return 0, true
 	}
 	return int(v - 1), false
@@ -219,7 +172,7 @@ func (r *reader) count(elemMin int, nullable bool) (n int, ok bool) {
 
 func (r *reader) string() string {
 	n, _ := r.length(1, false)
-	return string(r.take(n))
+	return string(r.Take(n))
 }
 
 func (r *reader) nullableString() *string {
@@ -227,7 +180,7 @@ func (r *reader) nullableString() *string {
 	if null {
 		return nil
 	}
-	s := string(r.take(n))
+	s := string(r.Take(n))
 	return &s
 }
 
@@ -236,7 +189,7 @@ func (r *reader) bytes() []byte {
 	if n == 0 {
 		return nil
 	}
-	return append([]byte(nil), r.take(n)...)
+	return append([]byte(nil), r.Take(n)...)
 }
 
 func (r *reader) failTag(tag uint32, version int16) { r.fail("tag %d in version %d", tag, version) }
@@ -249,31 +202,31 @@ type tagSection struct {
 	end  int    // bytes that must be left once the current field is read
 }
 
-func (r *reader) startTags() tagSection { return tagSection{left: r.uvarint(), prev: -1} }
+func (r *reader) startTags() tagSection { return tagSection{left: r.Uvarint(), prev: -1} }
 
 // next checks that the current field was read to its end and begins the next.
 func (s *tagSection) next(r *reader) bool {
-	if r.err == nil && s.prev >= 0 && len(r.b) != s.end {
+	if !r.Bad() && s.prev >= 0 && r.Len() != s.end {
 		r.fail("tag %d: size does not fit its field", s.tag)
 	}
-	if r.err != nil || s.left == 0 {
+	if r.Bad() || s.left == 0 {
 		return false
 	}
 	s.left--
-	tag, size := r.uvarint(), r.uvarint()
-	if r.err == nil && int64(tag) <= s.prev {
+	tag, size := r.Uvarint(), r.Uvarint()
+	if !r.Bad() && int64(tag) <= s.prev {
 		r.fail("tag %d after tag %d", tag, s.prev)
 	}
-	if r.err == nil && size > uint64(len(r.b)) {
-		r.fail("tag %d: %d bytes wanted, %d left", tag, size, len(r.b))
+	if !r.Bad() && size > uint64(r.Len()) {
+		r.fail("tag %d: %d bytes wanted, %d left", tag, size, r.Len())
 	}
-	s.tag, s.prev, s.end = uint32(tag), int64(tag), len(r.b)-int(size)
-	return r.err == nil
+	s.tag, s.prev, s.end = uint32(tag), int64(tag), r.Len()-int(size)
+	return !r.Bad()
 }
 
 // unknown keeps the current field's bytes.
 func (s *tagSection) unknown(r *reader) Tag {
-	return Tag{Key: s.tag, Value: append([]byte(nil), r.take(len(r.b)-s.end)...)}
+	return Tag{Key: s.tag, Value: append([]byte(nil), r.Take(r.Len()-s.end)...)}
 }
 
 // tags reads a section in which no field is known.
