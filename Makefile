@@ -13,7 +13,7 @@ ARGS ?=
 
 export CGO_ENABLED ?= 0
 
-.PHONY: help run build test race fuzz lint bench docs cross tidy clean sim sim-ci sim-determinism sim-coverage hunt plants bin/sim
+.PHONY: help run build test race fuzz lint bench gobench docs cross tidy clean sim sim-ci sim-determinism sim-coverage hunt plants bin/sim
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,10 +64,13 @@ hunt: bin/sim ## SEEDS over all scenarios, going on where the last hunt stopped
 plants: bin/sim ## planted bugs, each of which some seed has to find (PLANTS=a,b)
 	@bin/sim plants $(if $(PLANTS),-only $(PLANTS)) $(SIM)
 
-bench: bin/tools/benchstat ## Go benchmarks that match BENCH, summed up; the side-by-side runs if they are there
+bench: ## Moldau and Apache Kafka side by side (ARGS="..." for its flags)
 	@mkdir -p out
-	@if [ -f bench/go.mod ]; then cd bench && go run . $(ARGS); \
-	else go test -run '^$$' -bench '$(BENCH)' -benchmem -count 6 ./... | tee out/bench.txt && bin/tools/benchstat out/bench.txt; fi
+	@cd bench && go run . $(ARGS)
+
+gobench: bin/tools/benchstat ## Go benchmarks that match BENCH, summed up
+	@mkdir -p out
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -count 6 ./... | tee out/bench.txt && bin/tools/benchstat out/bench.txt
 
 docs: ## generate anew what is generated, goldens of the modules included
 	@for module in $(MODULES); do (cd $$module && go generate ./...); done

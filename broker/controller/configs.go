@@ -21,13 +21,11 @@ const (
 // incrementalAlterConfigs sets, deletes, appends to or subtracts from single
 // settings (KIP-339). Each resource changes as a whole or not at all.
 func (m *Machine) incrementalAlterConfigs(req *kmsg.IncrementalAlterConfigsRequest) ([]metarecord.Record, kmsg.Response) {
-	total := 0
-	counts := make(map[metaimage.Resource]int)
-	for i := range req.Resources {
-		total += len(req.Resources[i].Configs)
-		counts[resourceOf(req.Resources[i].ResourceType, req.Resources[i].ResourceName)]++
-	}
-	if total > configChangesPerRequest {
+	counts, tooMany := tallyResources(len(req.Resources), func(i int) (metaimage.Resource, int) {
+		r := &req.Resources[i]
+		return resourceOf(r.ResourceType, r.ResourceName), len(r.Configs)
+	})
+	if tooMany {
 		return nil, ErrorReply(req, kafka.ErrPolicyViolation, "Excessively large number of configs per request.")
 	}
 	reply := kmsg.NewPtrIncrementalAlterConfigsResponse()
@@ -55,13 +53,11 @@ func (m *Machine) incrementalAlterConfigs(req *kmsg.IncrementalAlterConfigsReque
 // alterConfigs replaces all settings of resources by those named (KIP-133).
 // Settings that are fixed, or that the controller derived, stay.
 func (m *Machine) alterConfigs(req *kmsg.AlterConfigsRequest) ([]metarecord.Record, kmsg.Response) {
-	total := 0
-	counts := make(map[metaimage.Resource]int)
-	for i := range req.Resources {
-		total += len(req.Resources[i].Configs)
-		counts[resourceOf(req.Resources[i].ResourceType, req.Resources[i].ResourceName)]++
-	}
-	if total > configChangesPerRequest {
+	counts, tooMany := tallyResources(len(req.Resources), func(i int) (metaimage.Resource, int) {
+		r := &req.Resources[i]
+		return resourceOf(r.ResourceType, r.ResourceName), len(r.Configs)
+	})
+	if tooMany {
 		return nil, ErrorReply(req, kafka.ErrPolicyViolation, "Excessively large number of configs per request.")
 	}
 	reply := kmsg.NewPtrAlterConfigsResponse()
@@ -91,6 +87,20 @@ func (m *Machine) alterConfigs(req *kmsg.AlterConfigsRequest) ([]metarecord.Reco
 		return nil, reply
 	}
 	return x.records, reply
+}
+
+// tallyResources counts how often each of n resources is named; at tells a
+// resource and the number of its settings. tooMany: the settings together are
+// beyond what one request may change.
+func tallyResources(n int, at func(i int) (metaimage.Resource, int)) (counts map[metaimage.Resource]int, tooMany bool) {
+	total := 0
+	counts = make(map[metaimage.Resource]int)
+	for i := range n {
+		resource, settings := at(i)
+		counts[resource]++
+		total += settings
+	}
+	return counts, total > configChangesPerRequest
 }
 
 func resourceOf(typ kmsg.ConfigResourceType, name string) metaimage.Resource {

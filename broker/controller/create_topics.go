@@ -31,10 +31,7 @@ func refusef(code kafka.ErrorCode, format string, args ...any) *refusal {
 // for itself, all in one batch.
 func (m *Machine) createTopics(req *kmsg.CreateTopicsRequest) ([]metarecord.Record, kmsg.Response) {
 	reply := kmsg.NewPtrCreateTopicsResponse()
-	counts := make(map[string]int)
-	for i := range req.Topics {
-		counts[req.Topics[i].Topic]++
-	}
+	names := tallyNames(len(req.Topics), func(i int) string { return req.Topics[i].Topic })
 	c := &creation{x: m.newTurn(), taken: make(map[string]string), ids: make(map[kafka.UUID]bool), placer: newPlacer(m.img, &m.rng)}
 	if m.tooManyPartitions(req) {
 		return nil, ErrorReply(req, kafka.ErrPolicyViolation, "Excessively large number of partitions per request.")
@@ -43,11 +40,10 @@ func (m *Machine) createTopics(req *kmsg.CreateTopicsRequest) ([]metarecord.Reco
 		asked := &req.Topics[i]
 		res := newCreateTopicsResult(asked.Topic)
 		var refused *refusal
-		switch n := counts[asked.Topic]; {
-		case n == 0:
-			continue // the duplicate was answered
-		case n > 1:
-			counts[asked.Topic] = 0
+		switch once, answered := names.take(asked.Topic); {
+		case answered:
+			continue
+		case !once:
 			refused = refusef(kafka.ErrInvalidRequest, "Duplicate topic name.")
 		case asked.Topic == kafka.MetadataTopicName:
 			refused = refusef(kafka.ErrInvalidRequest, "Creation of internal topic %s is prohibited.", kafka.MetadataTopicName)

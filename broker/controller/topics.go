@@ -93,10 +93,9 @@ func (m *Machine) createPartitions(req *kmsg.CreatePartitionsRequest) ([]metarec
 	reply := kmsg.NewPtrCreatePartitionsResponse()
 	x := m.newTurn()
 	p := newPlacer(m.img, &m.rng)
-	counts := make(map[string]int)
+	names := tallyNames(len(req.Topics), func(i int) string { return req.Topics[i].Topic })
 	added := 0
 	for i := range req.Topics {
-		counts[req.Topics[i].Topic]++
 		if topic := m.img.TopicByName(req.Topics[i].Topic); topic != nil {
 			added += max(int(req.Topics[i].Count)-topic.NumPartitions(), 0)
 		}
@@ -109,11 +108,10 @@ func (m *Machine) createPartitions(req *kmsg.CreatePartitionsRequest) ([]metarec
 		res := kmsg.NewCreatePartitionsResponseTopic()
 		res.Topic = asked.Topic
 		var refused *refusal
-		switch n := counts[asked.Topic]; {
-		case n == 0:
-			continue // the duplicate was answered
-		case n > 1:
-			counts[asked.Topic] = 0
+		switch once, answered := names.take(asked.Topic); {
+		case answered:
+			continue
+		case !once:
 			refused = refusef(kafka.ErrInvalidRequest, "Duplicate topic name.")
 		default:
 			refused = x.growTopic(p, asked)
@@ -202,3 +200,25 @@ func (l namedSettings) unset(name string) namedSettings {
 type noSettings struct{}
 
 func (noSettings) Get(string) (string, bool) { return "", false }
+
+// nameTally counts how often a request names each topic: one that is named
+// twice is refused, in one answer.
+type nameTally map[string]int
+
+func tallyNames(n int, name func(i int) string) nameTally {
+	t := make(nameTally)
+	for i := range n {
+		t[name(i)]++
+	}
+	return t
+}
+
+// take says whether a name is there once, or whether its duplicates were
+// answered already.
+func (t nameTally) take(name string) (once, answered bool) {
+	n := t[name]
+	if n > 1 {
+		t[name] = 0
+	}
+	return n == 1, n == 0
+}

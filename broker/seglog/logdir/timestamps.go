@@ -44,18 +44,27 @@ func (p *Partition) wrapRead(err error) error {
 	return nil
 }
 
-// searchTime is OffsetForTimestamp in one segment.
-func (p *Partition) searchTime(s *segment, timestamp, start, upTo int64) (TimestampOffset, error) {
+// openHeaders opens the batch headers of a segment for reading; the caller
+// releases its handle. Of an empty segment nothing is opened.
+func (p *Partition) openHeaders(s *segment) (headers, error) {
 	size := s.size.Load()
 	if size == 0 {
-		return noRecord(), nil
+		return headers{}, nil
 	}
 	f, err := p.d.handles.acquire(s)
 	if err != nil {
+		return headers{}, err
+	}
+	return headers{f: f, size: size}, nil
+}
+
+// searchTime is OffsetForTimestamp in one segment.
+func (p *Partition) searchTime(s *segment, timestamp, start, upTo int64) (TimestampOffset, error) {
+	h, err := p.openHeaders(s)
+	if err != nil || h.size == 0 {
 		return noRecord(), err
 	}
 	defer p.d.handles.release(s)
-	h := headers{f: f, size: size}
 	// No record up to the entry below the timestamp is as late as it.
 	from := int64(0)
 	if e, ok, err := s.timed(p.d.cfg.FS, timestamp-1); err != nil {
@@ -65,7 +74,7 @@ func (p *Partition) searchTime(s *segment, timestamp, start, upTo int64) (Timest
 			return noRecord(), err
 		}
 	}
-	for at := from; at < size; {
+	for at := from; at < h.size; {
 		head, err := h.read(at)
 		if err != nil {
 			return noRecord(), err
@@ -74,7 +83,7 @@ func (p *Partition) searchTime(s *segment, timestamp, start, upTo int64) (Timest
 			break
 		}
 		if head.MaxTimestamp >= timestamp && head.LastOffset() >= start {
-			found, err := firstRecord(f, at, &head, func(r *batch.Record) bool {
+			found, err := firstRecord(h.f, at, &head, func(r *batch.Record) bool {
 				return r.Timestamp >= timestamp && r.Offset >= start && r.Offset < upTo
 			})
 			if err != nil || found.Offset >= 0 {
@@ -137,19 +146,14 @@ func (p *Partition) MaxTimestampOffset(upTo int64) (TimestampOffset, error) {
 // index leads to the batches after its last entry; all that an entry covers is
 // at most as late as it.
 func (p *Partition) maxTime(s *segment, floor, start, upTo int64) (TimestampOffset, error) {
-	size := s.size.Load()
-	if size == 0 {
-		return noRecord(), nil
-	}
-	f, err := p.d.handles.acquire(s)
-	if err != nil {
+	h, err := p.openHeaders(s)
+	if err != nil || h.size == 0 {
 		return noRecord(), err
 	}
 	defer p.d.handles.release(s)
-	h := headers{f: f, size: size}
 	var top batch.Header
 	position, largest := int64(-1), floor
-	for at := int64(0); at < size; {
+	for at := int64(0); at < h.size; {
 		head, err := h.read(at)
 		if err != nil {
 			return noRecord(), err
@@ -165,7 +169,7 @@ func (p *Partition) maxTime(s *segment, floor, start, upTo int64) (TimestampOffs
 	if position < 0 {
 		return noRecord(), nil
 	}
-	return firstRecord(f, position, &top, func(r *batch.Record) bool {
+	return firstRecord(h.f, position, &top, func(r *batch.Record) bool {
 		return r.Timestamp == largest && r.Offset >= start && r.Offset < upTo
 	})
 }
