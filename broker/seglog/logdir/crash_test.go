@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -21,8 +21,9 @@ import (
 )
 
 // The crash-clone test: a workload runs on memfs; before every call that
-// changes something, what has been promised so far is noted and a crash clone
-// is taken. Every clone is recovered and held against its promises.
+// changes something (write, sync, rename, truncate, unlink, directory sync and
+// so on), what has been promised so far is noted and crash clones are taken.
+// Every clone is recovered and held against its promises while the workload goes on.
 
 // debugCrashes makes a failed check say what the clone held.
 const debugCrashes = false
@@ -40,6 +41,8 @@ type promise struct {
 
 // point is a crash: what was left, and what had been promised.
 type point struct {
+	nth      int
+	rng      *rand.Rand // its recovery's
 	fs       *memfs.FS
 	promises []promise
 	clean    int64 // broker epoch of a clean stop that had returned; -1 none
@@ -48,33 +51,102 @@ type point struct {
 	before   *memfs.FS // a copy, if asked for
 }
 
-// crasher takes the clones.
+// crasher takes the clones, and has them checked by goroutines of its own.
 type crasher struct {
 	mu       sync.Mutex
 	rng      *rand.Rand
-	share    float64 // of the calls
-	points   []point
+	seed     uint64
+	draws    int // clones of each call: what survives is drawn anew for each
 	promises func() []promise
 	clean    int64
 	running  bool
+	taken    int
+	ops      map[memfs.Op]int // calls before which clones were taken
+	problems []string         // of the first clone that has any
+	doubtful int              // replicas in doubt
 	// versions are all batches that were ever ordered, by partition and offset.
 	versions map[kafka.TopicPartition]map[int64][][]byte
 	leaveOut func(syncPromise) bool
-	inside   int // crashes within one recovery, at most
+	inside   func(nth int) int // crashes within one recovery, at most
+
+	points   chan *point
+	checkers sync.WaitGroup
+}
+
+// begin starts the checkers.
+func (c *crasher) begin() {
+	c.points = make(chan *point, crashPointsMax)
+	for range runtime.GOMAXPROCS(0) {
+		c.checkers.Add(1)
+		go func() {
+			defer c.checkers.Done()
+			for pt := range c.points {
+				if c.failed() {
+					continue
+				}
+				if problems := c.check(pt); len(problems) > 0 {
+					c.report(pt, problems)
+				}
+			}
+		}()
+	}
+}
+
+// crashPointsMax is how many clones wait for a checker; then the workload waits.
+const crashPointsMax = 64
+
+func (c *crasher) failed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.problems) > 0
+}
+
+func (c *crasher) report(pt *point, problems []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.problems) == 0 {
+		c.problems = append([]string{fmt.Sprintf("crash %d:", pt.nth)}, problems...)
+	}
+}
+
+// end waits for the checkers.
+func (c *crasher) end() {
+	close(c.points)
+	c.checkers.Wait()
 }
 
 func (c *crasher) hook(fsys *memfs.FS) func(memfs.Call) error {
 	return func(call memfs.Call) error {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.rng.Float64() < c.share {
-			promises := c.promises() // before the clone: more may be promised meanwhile
-			c.points = append(c.points, point{
-				fs: fsys.CrashClone(c.rng), promises: promises, clean: c.clean, running: c.running, call: call,
-			})
+		if call.Op != memfs.OpLock {
+			c.crash(fsys, call, c.draws)
 		}
 		return nil
 	}
+}
+
+// crash takes clones and hands them to the checkers. It waits without a lock.
+func (c *crasher) crash(fsys *memfs.FS, call memfs.Call, draws int) {
+	for _, pt := range c.take(fsys, call, draws) {
+		c.points <- pt
+	}
+}
+
+func (c *crasher) take(fsys *memfs.FS, call memfs.Call, draws int) (points []*point) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.problems) > 0 {
+		return nil
+	}
+	c.ops[call.Op]++
+	promises := c.promises() // before the clone: more may be promised meanwhile
+	for range draws {
+		c.taken++
+		points = append(points, &point{
+			nth: c.taken, rng: rand.New(rand.NewPCG(c.seed, uint64(c.taken))),
+			fs: fsys.CrashClone(c.rng), promises: promises, clean: c.clean, running: c.running, call: call,
+		})
+	}
+	return points
 }
 
 // set changes what the crasher says of the phase.
@@ -106,13 +178,9 @@ func (c *crasher) check(pt *point) (problems []string) {
 	if debugCrashes {
 		pt.before = pt.fs.Clone()
 	}
-	var inside []*memfs.FS
+	inside := insideCrashes{rng: pt.rng, most: c.inside(pt.nth)}
 	pt.fs.OnCall(func(memfs.Call) error {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if len(inside) < c.inside && c.rng.IntN(3) == 0 {
-			inside = append(inside, pt.fs.CrashClone(c.rng))
-		}
+		inside.take(pt.fs)
 		return nil
 	})
 	first := c.open(pt, add)
@@ -120,10 +188,10 @@ func (c *crasher) check(pt *point) (problems []string) {
 	if first == nil {
 		return problems
 	}
-	if c.inside > 0 {
-		inside = append(inside, pt.fs.CrashClone(c.rng))
+	if inside.most > 0 {
+		inside.clones = append(inside.clones, pt.fs.CrashClone(pt.rng))
 	}
-	c.checkInside(inside, first.Recovered(), add)
+	c.checkInside(inside.clones, first.Recovered(), add)
 	ends := map[kafka.TopicPartition]seglog.State{}
 	for _, r := range first.Recovered() {
 		if r.Err != nil {
@@ -131,7 +199,7 @@ func (c *crasher) check(pt *point) (problems []string) {
 		}
 		ends[r.ID] = r.State
 	}
-	if err := first.Close(c.rng.IntN(2) == 0, 99); err != nil {
+	if err := first.Close(pt.rng.IntN(2) == 0, 99); err != nil {
 		add("close: %v", err)
 		return problems
 	}
@@ -157,6 +225,27 @@ func (c *crasher) check(pt *point) (problems []string) {
 		add("close: %v", err)
 	}
 	return problems
+}
+
+// insideCrashes are clones of a recovery under way, before any of its calls
+// with the same likelihood.
+type insideCrashes struct {
+	mu     sync.Mutex
+	rng    *rand.Rand
+	most   int
+	calls  int
+	clones []*memfs.FS
+}
+
+func (x *insideCrashes) take(fsys *memfs.FS) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.calls++
+	if len(x.clones) < x.most {
+		x.clones = append(x.clones, fsys.CrashClone(x.rng))
+	} else if k := x.rng.IntN(x.calls); k < x.most {
+		x.clones[k] = fsys.CrashClone(x.rng)
+	}
 }
 
 // checkInside recovers what crashes within a recovery, and after it, leave: the
@@ -278,7 +367,11 @@ func (c *crasher) checkPartition(d *Dir, pt *point, pr *promise, r *Recovered, a
 		if debugCrashes {
 			add("%s", c.describe(pt, pr.topic, pr.id))
 		}
-	case verdict == seglog.Doubtful && pr.quiet:
+	case verdict == seglog.Doubtful && !pr.quiet:
+		c.mu.Lock()
+		c.doubtful++
+		c.mu.Unlock()
+	case verdict == seglog.Doubtful:
 		add("%s is in doubt though nothing was under way: %+v", pr.topic, st.Evidence)
 	case pt.running && st.Evidence.Clean:
 		add("%s: an unclean stop counts as clean", pr.topic)
@@ -343,6 +436,8 @@ func (c *crasher) walk(p *Partition, st *seglog.State) error {
 }
 
 func (c *crasher) known(id kafka.TopicPartition, offset int64, b []byte) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return slices.ContainsFunc(c.versions[id][offset], func(v []byte) bool { return bytes.Equal(v, b) })
 }
 
@@ -358,7 +453,7 @@ type crashRun struct {
 type workload struct {
 	direct  int // Config.DirectFilesMax
 	steps   int
-	share   float64
+	draws   int         // clones of each call
 	leave   syncPromise // left out; promiseCount: none
 	kills   bool        // processes die and come back
 	partial bool        // few partitions a step
@@ -367,7 +462,8 @@ type workload struct {
 func newCrashRun(t testing.TB, seed uint64, wl workload) *crashRun {
 	r := &crashRun{rng: rand.New(rand.NewPCG(seed, 1)), fs: memfs.New()}
 	r.c = &crasher{
-		rng: rand.New(rand.NewPCG(seed, 2)), share: wl.share, clean: -1,
+		rng: rand.New(rand.NewPCG(seed, 2)), seed: seed, draws: wl.draws, clean: -1,
+		ops: map[memfs.Op]int{}, inside: func(nth int) int { return insideOf(wl.leave, nth) },
 		versions: map[kafka.TopicPartition]map[int64][][]byte{},
 	}
 	r.w = newWorld(t, r.fs, func(c *Config) {
@@ -390,8 +486,19 @@ func newCrashRun(t testing.TB, seed uint64, wl workload) *crashRun {
 	return r
 }
 
-// run carries the workload out and returns the crash points.
-func (r *crashRun) run(wl workload) []point {
+// run carries the workload out and returns what is wrong with the first clone
+// that recovered to anything else than it should.
+func (r *crashRun) run(wl workload) []string {
+	r.c.begin()
+	func() {
+		defer r.c.end() // also where the workload fails
+		r.work(wl)
+	}()
+	return r.c.problems
+}
+
+// work is the workload.
+func (r *crashRun) work(wl workload) {
 	w := r.w
 	if err := r.fs.MkdirAll(testRoot); err != nil {
 		w.t.Fatal(err)
@@ -420,13 +527,7 @@ func (r *crashRun) run(wl workload) []point {
 	}
 	r.c.set(5, false)
 	r.fs.OnCall(nil)
-	// The last point: everything is quiet.
-	r.c.mu.Lock()
-	defer r.c.mu.Unlock()
-	for range 3 {
-		r.c.points = append(r.c.points, point{fs: r.fs.CrashClone(r.c.rng), promises: w.promises(), clean: 5, call: memfs.Call{Op: "end"}})
-	}
-	return r.c.points
+	r.c.crash(r.fs, memfs.Call{Op: "end"}, 3) // everything is quiet
 }
 
 // step does one random thing.
@@ -483,9 +584,8 @@ func (r *crashRun) restart(clean bool) {
 		if err := w.d.Close(true, 3); err != nil {
 			w.t.Fatal(err)
 		}
-		r.c.mu.Lock()
-		r.c.points = append(r.c.points, point{fs: r.fs.CrashClone(r.c.rng), promises: w.promises(), clean: 3, call: memfs.Call{Op: "closed"}})
-		r.c.mu.Unlock()
+		r.c.set(3, false)
+		r.c.crash(r.fs, memfs.Call{Op: "closed"}, 1)
 		r.c.set(-1, false)
 	} else {
 		w.settleWritten()
@@ -513,31 +613,45 @@ func (r *crashRun) restart(clean bool) {
 	}
 }
 
+// changing are the calls that a clone is taken before; a workload that never
+// makes one of them shows nothing of it.
+var changing = []memfs.Op{
+	memfs.OpCreate, memfs.OpWrite, memfs.OpTruncate, memfs.OpSync, memfs.OpRemove, memfs.OpRemoveAll,
+	memfs.OpRename, memfs.OpMkdirAll, memfs.OpSyncDir,
+}
+
 func TestCrashClones(t *testing.T) {
-	seeds, steps := uint64(4), 80
+	seeds := uint64(4)
 	if testing.Short() {
-		seeds, steps = 1, 60
+		seeds = 2
 	}
+	seen, doubtful := map[memfs.Op]int{}, 0
 	for _, direct := range []int{-1, 1, 100} {
 		for seed := range seeds {
-			wl := workload{direct: direct, steps: steps, share: 0.4, leave: promiseCount, kills: seed%2 == 1, partial: seed%2 == 0}
+			wl := workload{direct: direct, steps: crashSteps, draws: 2, leave: promiseCount, kills: seed%2 == 1, partial: seed%2 == 0}
 			t.Run(fmt.Sprintf("direct %d/seed %d", direct, seed), func(t *testing.T) {
 				r := newCrashRun(t, seed, wl)
-				points := r.run(wl)
-				doubtful := 0
-				for i := range points {
-					r.c.inside = max(0, 3-3*(i%8)) // every eighth recovery is interrupted itself
-					if problems := r.c.check(&points[i]); len(problems) > 0 {
-						for _, p := range problems {
-							t.Error(p)
-						}
-						if i > 0 && t.Failed() {
-							t.Fatalf("point %d of %d", i, len(points))
-						}
-					}
+				for _, problem := range r.run(wl) {
+					t.Error(problem)
 				}
-				t.Logf("%d crashes, %d in doubt, %d batches", len(points), doubtful, len(slices.Collect(maps.Keys(r.c.versions))))
+				for op, n := range r.c.ops {
+					seen[op] += n
+				}
+				doubtful += r.c.doubtful
+				t.Logf("%d crashes, %d replicas in doubt", r.c.taken, r.c.doubtful)
 			})
 		}
 	}
+	for _, op := range changing {
+		if seen[op] == 0 {
+			t.Errorf("no crash before a call of kind %s", op)
+		}
+	}
+	if doubtful == 0 {
+		t.Error("no crash leaves a replica in doubt")
+	}
+	t.Logf("calls: %v; %d replicas in doubt", seen, doubtful)
 }
+
+// crashSteps is how long a workload is.
+const crashSteps = 40

@@ -1,7 +1,6 @@
 package logdir
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 )
@@ -9,12 +8,16 @@ import (
 // promiseSeedsMax bounds the workloads that look for the harm of one missing sync.
 const promiseSeedsMax = 12
 
+// promiseSeedsSound is how many of the same are run with every sync in place;
+// TestCrashClones runs others.
+const promiseSeedsSound = 1
+
 // TestEveryPromiseIsNeeded leaves out the syncs of one promise at a time: some
 // crash must then break what was promised. A promise that can go without harm
 // is none, or the crash test is blind to it.
 func TestEveryPromiseIsNeeded(t *testing.T) {
 	// The same workloads with every sync in place break nothing.
-	for seed := range uint64(promiseSeedsMax) {
+	for seed := range uint64(promiseSeedsSound) {
 		for _, like := range []syncPromise{promiseSegment, promiseRecycleSegment} {
 			if problem := harm(t, seed, like, promiseCount); problem != "" {
 				t.Fatalf("seed %d, nothing left out: %s", seed, problem)
@@ -41,21 +44,14 @@ func TestEveryPromiseIsNeeded(t *testing.T) {
 // promise leave, and returns the first thing that a crash breaks.
 func harm(t *testing.T, seed uint64, like, leave syncPromise) string {
 	wl := workload{
-		direct: []int{1, -1, 100}[seed%3], steps: 80, share: 0.4, leave: leave,
+		direct: []int{1, -1, 100}[seed%3], steps: 80, draws: 1, leave: leave,
 		kills: true, partial: seed%2 == 0,
 	}
 	if like == promiseRecycleSegment || like == promiseRecycleEntry {
-		wl.direct, wl.steps, wl.share, wl.kills = -1, 200, 0.15, false // it takes a full journal
+		wl.direct, wl.steps, wl.kills = -1, 200, false // it takes a full journal
 	}
 	r := newCrashRun(t, 1000+seed, wl)
-	points := r.run(wl)
-	for i := range points {
-		r.c.inside = insideOf(leave, i)
-		if problems := r.c.check(&points[i]); len(problems) > 0 {
-			return fmt.Sprintf("crash %d of %d: %s", i, len(points), strings.Join(problems, "\n"))
-		}
-	}
-	return ""
+	return strings.Join(r.run(wl), "\n")
 }
 
 // insideOf is how many crashes within a recovery are tried: verdicts are about
