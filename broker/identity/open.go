@@ -218,6 +218,7 @@ func writeProperties(cfg Config, d *found, clusterID string, directory kafka.UUI
 		return err
 	}
 	p := Properties{ClusterID: clusterID, NodeID: cfg.NodeID, DirectoryID: directory}
+	// Promise: whose directory this is survives whatever is acknowledged in it.
 	if err := vfs.ReplaceFile(cfg.FS, d.path, PropertiesName, p.Encode()); err != nil {
 		return fmt.Errorf("write %s/%s: %w", d.path, PropertiesName, err)
 	}

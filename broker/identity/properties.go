@@ -128,8 +128,12 @@ func DirectoryID(cfg Config, dir string) (kafka.UUID, error) {
 	if id, ok, err := readDirectory(cfg.FS, dir); err != nil || ok {
 		return id, err
 	}
+	if err := anchor(cfg.FS, dir); err != nil {
+		return kafka.UUID{}, err
+	}
 	id := kafka.NewUUID(cfg.Entropy)
 	text := fmt.Appendf(nil, "version=%d\ndirectory.id=%s\n", directoryVersion, id)
+	// Promise: the id that others are told is that of this directory for good.
 	if err := vfs.ReplaceFile(cfg.FS, dir, DirectoryName, text); err != nil {
 		return id, fmt.Errorf("write %s/%s: %w", dir, DirectoryName, err)
 	}

@@ -1,6 +1,10 @@
 package raftmeta
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/moldau/moldau/disk/vfs"
+)
 
 // DeleteRange deletes the entries from low to high, both included, which lie
 // at one end of the log. Entries deleted from the front leave the file with
@@ -81,8 +85,33 @@ func (s *LogStore) deleteBack(from uint64) error {
 		return nil
 	}
 	end := seg.entries[i].offset
-	seg.entries = seg.entries[:i]
-	return seg.cut(end)
+	if err := s.shorten(seg, end); err != nil {
+		return err
+	}
+	seg.entries, seg.end = seg.entries[:i], end
+	return nil
+}
+
+// shorten makes the first end bytes of a segment its contents, in one step. To
+// truncate the file would not do: a power loss in the middle may leave zeros
+// where the cut begins and whole entries behind them, which prove that what
+// became zeros had been synced, and look like damage.
+func (s *LogStore) shorten(seg *segment, end int64) error {
+	kept := make([]byte, end)
+	if _, err := seg.file.ReadAt(kept, 0); err != nil {
+		return fmt.Errorf("read raft log to shorten it: %w", err)
+	}
+	// Promise (raft): entries that were deleted are never read again behind newer ones.
+	if err := vfs.ReplaceFile(s.fsys, s.dir, segmentName(seg.first), kept); err != nil {
+		return fmt.Errorf("shorten raft log: %w", err)
+	}
+	file, err := s.fsys.Open(s.dir + "/" + segmentName(seg.first))
+	if err != nil {
+		return fmt.Errorf("open shortened raft log: %w", err)
+	}
+	err = seg.file.Close()
+	seg.file = file
+	return err
 }
 
 // dropSegment removes segment i, durably.

@@ -13,6 +13,8 @@ const (
 	segmentPrefix    = "moldau.raft."
 	stableName       = "moldau.stable"
 	snapshotTmpName  = "moldau.snapshot.tmp"
+	ownPrefix        = "moldau."
+	tmpSuffix        = ".tmp" // of a file that takes its name when it is whole
 	checkpointSuffix = ".checkpoint"
 	metaPrefix       = "moldau."
 	metaSuffix       = ".meta"

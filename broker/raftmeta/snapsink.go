@@ -112,8 +112,7 @@ func (k *snapshotSink) publish() error {
 	if err != nil {
 		return err
 	}
-	// Promise: no checkpoint of ours is without its meta file.
-	if err := vfs.ReplaceFile(s.fsys, s.dir, k.id.metaName(), meta); err != nil {
+	if err := s.writeMeta(k.id, meta); err != nil {
 		return fmt.Errorf("write meta of snapshot %s: %w", k.id, err)
 	}
 	if err := s.fsys.Rename(s.dir+"/"+snapshotTmpName, s.dir+"/"+k.id.FileName()); err != nil {
@@ -133,4 +132,23 @@ func (k *snapshotSink) publish() error {
 		return fmt.Errorf("list snapshots: %w", err)
 	}
 	return s.removeAllBut(infos, true)
+}
+
+// writeMeta writes a meta file beside its name and renames it. The sync of the
+// checkpoint's name makes this one durable too: a checkpoint that survives
+// alone is that of a snapshot which was not finished, and is removed.
+func (s *SnapshotStore) writeMeta(id SnapshotID, meta []byte) error {
+	path := s.dir + "/" + id.metaName()
+	f, err := s.fsys.Create(path + tmpSuffix)
+	if err != nil {
+		return err
+	}
+	if _, err = f.WriteAt(meta, 0); err == nil {
+		// Promise (raft): the snapshot that the log is cut behind can be read.
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return s.fsys.Rename(path+tmpSuffix, path)
 }

@@ -67,7 +67,7 @@ type storedSnapshot struct {
 var _ raft.SnapshotStore = (*SnapshotStore)(nil)
 
 // openSnapshots finds the newest snapshot in dir and removes what unfinished
-// ones left: temporary files, meta files without checkpoint, older snapshots,
+// ones left: meta files without checkpoint, older snapshots,
 // and, if ours is set (other files of raft's exist), checkpoints without meta.
 func openSnapshots(fsys vfs.FS, dir string, guard *Guard, ours bool) (*SnapshotStore, error) {
 	s := &SnapshotStore{fsys: fsys, dir: dir, guard: guard}
@@ -102,9 +102,9 @@ func openSnapshots(fsys vfs.FS, dir string, guard *Guard, ours bool) (*SnapshotS
 	return s, nil
 }
 
-// removeAllBut removes every file of a snapshot that is not the latest one.
-// The checkpoint goes before its meta file, so that none is left that looks
-// like an import.
+// removeAllBut removes every file of a snapshot that is not the latest one; of
+// checkpoints without a meta file only orphans, which are no import. None of it
+// needs a sync: what comes back after a crash is removed again.
 func (s *SnapshotStore) removeAllBut(infos []vfs.Info, orphans bool) error {
 	keep := func(id SnapshotID) bool { return s.latest != nil && s.latest.id == id }
 	metas := map[SnapshotID]bool{}
@@ -113,28 +113,15 @@ func (s *SnapshotStore) removeAllBut(infos []vfs.Info, orphans bool) error {
 			metas[id] = true
 		}
 	}
-	removed := false
 	for _, info := range infos {
-		id, ok := parseCheckpointName(info.Name)
-		if info.Name != snapshotTmpName && (!ok || keep(id) || !metas[id] && !orphans) {
+		checkpoint, isCheckpoint := parseCheckpointName(info.Name)
+		meta, isMeta := parseMetaName(info.Name)
+		old := isMeta && !keep(meta) || isCheckpoint && !keep(checkpoint) && (metas[checkpoint] || orphans)
+		if !old {
 			continue
 		}
 		if err := s.fsys.Remove(s.dir + "/" + info.Name); err != nil {
 			return fmt.Errorf("remove old snapshot: %w", err)
-		}
-		removed = true
-	}
-	if removed {
-		// Promise: no checkpoint of ours is without its meta file.
-		if err := s.fsys.SyncDir(s.dir); err != nil {
-			return fmt.Errorf("sync folder of snapshots: %w", err)
-		}
-	}
-	for _, info := range infos {
-		if id, ok := parseMetaName(info.Name); ok && !keep(id) {
-			if err := s.fsys.Remove(s.dir + "/" + info.Name); err != nil {
-				return fmt.Errorf("remove meta file of an old snapshot: %w", err)
-			}
 		}
 	}
 	return nil

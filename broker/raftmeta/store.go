@@ -50,6 +50,9 @@ func OpenStore(cfg StoreConfig) (st *Store, err error) {
 			return nil, fmt.Errorf("sync metadata log directory: %w", err)
 		}
 	}
+	if err := sweep(cfg.FS, dir); err != nil {
+		return nil, err
+	}
 	st = &Store{guard: newGuard(cfg.Clock, cfg.OnFailure)}
 	defer func() {
 		if err != nil {
@@ -75,6 +78,23 @@ func OpenStore(cfg StoreConfig) (st *Store, err error) {
 		return st, err
 	}
 	return st, st.join()
+}
+
+// sweep removes temporary files of ours, which a crash has left unfinished.
+func sweep(fsys vfs.FS, dir string) error {
+	infos, err := fsys.List(dir)
+	if err != nil {
+		return fmt.Errorf("list metadata log folder: %w", err)
+	}
+	for _, info := range infos {
+		if !strings.HasPrefix(info.Name, ownPrefix) || !strings.HasSuffix(info.Name, tmpSuffix) {
+			continue
+		}
+		if err := fsys.Remove(dir + "/" + info.Name); err != nil {
+			return fmt.Errorf("remove unfinished file of the metadata log: %w", err)
+		}
+	}
+	return nil
 }
 
 // hasMeta reports whether a meta file of a snapshot is in dir.

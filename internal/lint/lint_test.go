@@ -75,6 +75,16 @@ func TestGlobals(t *testing.T) { report(t, lint.Globals(load(t))) }
 // TestPromises holds back nobody: a promise takes a few words.
 func TestPromises(t *testing.T) { report(t, lint.Promises(load(t))) }
 
+// TestLeftOut: for each sync that carries a promise there is a test that fails
+// without it.
+func TestLeftOut(t *testing.T) {
+	named, err := lint.TestNames(filepath.Join(root, "broker"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	report(t, lint.LeftOut(load(t), named))
+}
+
 func TestDocs(t *testing.T) {
 	findings, err := lint.Docs(root)
 	if err != nil {
