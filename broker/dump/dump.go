@@ -110,7 +110,7 @@ func (o *Options) check() error {
 	case "", DecoderAuto, DecoderNone, DecoderMetadata, DecoderOffsets, DecoderTransactions, DecoderShareState:
 		return nil
 	}
-	return fmt.Errorf("unknown decoder %q", o.Decoder)
+	return fmt.Errorf("unknown decoder %q: want auto, none, metadata, offsets, transactions or share-state", o.Decoder)
 }
 
 // trimSuffixes takes off what Kafka appends to a segment's files on their way out or in.

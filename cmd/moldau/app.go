@@ -52,6 +52,9 @@ func (a *app) rootCommand() *cobra.Command {
 			if a.format != "table" && a.format != "json" {
 				return fmt.Errorf("invalid value %q for --format: want table or json", a.format)
 			}
+			if a.timeout <= 0 {
+				return fmt.Errorf("invalid value %q for --timeout: want more than 0", a.timeout)
+			}
 			a.started = true
 			return nil
 		},
@@ -69,6 +72,7 @@ func (a *app) rootCommand() *cobra.Command {
 	flags.DurationVar(&a.timeout, "timeout", 10*time.Second, "longest wait for an answer")
 	root.AddCommand(a.startCommand(), a.topicCommand(), a.produceCommand(), a.consumeCommand(),
 		a.groupCommand(), a.configCommand(), a.clusterCommand(), a.dumpCommand(), a.versionCommand())
+	explainUsage(root)
 	return root
 }
 
@@ -90,6 +94,9 @@ func (a *app) client(ctx context.Context, opts ...kgo.Opt) (*kgo.Client, error) 
 			continue
 		}
 		if _, _, err := net.SplitHostPort(s); err != nil {
+			if strings.Contains(s, ":") && net.ParseIP(s) == nil {
+				return nil, a.usageError("invalid value %q for --brokers: want host:port, an IPv6 host in brackets", s)
+			}
 			s = net.JoinHostPort(s, "9092")
 		}
 		seeds = append(seeds, s)

@@ -90,7 +90,10 @@ func (a *app) configDescribeCommand() *cobra.Command {
 			default:
 				described, err = admin.DescribeBrokerConfigs(ctx)
 			}
-			if err != nil {
+			switch {
+			case err != nil && kind == "broker" && strings.Contains(err.Error(), "unknown broker"):
+				return fmt.Errorf("broker %d is not in the cluster", broker)
+			case err != nil:
 				return wireError(err, "")
 			}
 			return a.printConfigs(described, all)
@@ -121,6 +124,9 @@ func (a *app) printConfigs(described kadm.ResourceConfigs, all bool) error {
 			return err
 		}
 		return failed.err()
+	}
+	if err := failed.err(); err != nil && len(rows) == 0 {
+		return err
 	}
 	if err := a.table([]string{"NAME", "VALUE", "SOURCE"}, rows); err != nil {
 		return err

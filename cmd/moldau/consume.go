@@ -43,6 +43,9 @@ func (a *app) consumeCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&c.committed, "read-committed", false, "leave out records of open and aborted transactions")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		c.topics = args
+		if c.count < 0 {
+			return a.usageError("invalid value \"%d\" for --num: want at least 0", c.count)
+		}
 		print, err := a.printer(c.output)
 		if err != nil {
 			return a.usageError("%w", err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/moldau/moldau/broker/dump"
 	"github.com/moldau/moldau/disk/osfs"
+	"github.com/moldau/moldau/disk/vfs"
 )
 
 func (a *app) dumpCommand() *cobra.Command {
@@ -31,7 +32,10 @@ func (a *app) dumpCommand() *cobra.Command {
 		for _, name := range names {
 			path, err := filepath.Abs(name)
 			if err == nil {
-				_, err = fs.Stat(path)
+				var info vfs.Info
+				if info, err = fs.Stat(path); err == nil && info.Dir {
+					err = errors.New("is a directory: want the files in it")
+				}
 			}
 			if err != nil {
 				failed = append(failed, fmt.Errorf("dump %s: %w", name, reason(err)))

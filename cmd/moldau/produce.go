@@ -42,6 +42,9 @@ func (a *app) produceCommand() *cobra.Command {
 	c.Flags().StringVarP(&p.null, "null", "Z", "", "this text stands for a null key or value")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		p.topic = args[0]
+		if p.partition < -1 {
+			return a.usageError("invalid value \"%d\" for --partition: want -1 or a partition", p.partition)
+		}
 		opts, err := a.producerOpts(&p)
 		if err != nil {
 			return err

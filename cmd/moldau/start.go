@@ -55,7 +55,10 @@ Clusters of several nodes are not served yet: --voters that name others, and --j
 	f.StringVar(&s.voters, "voters", "", "all controllers of a new cluster, as id@host:port,... (controller.quorum.voters)")
 	f.StringVar(&s.join, "join", "", "controllers of a running cluster, as host:port,... (controller.quorum.bootstrap.servers)")
 	f.BoolVar(&s.hints, "hints", false, "print what to try next even if the output is no terminal")
-	c.RunE = func(*cobra.Command, []string) error {
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if c.Flags().Changed("node-id") && s.nodeID < 0 {
+			return a.usageError("invalid value \"%d\" for --node-id: want at least 0", s.nodeID)
+		}
 		properties, err := a.startProperties(&s)
 		if err != nil {
 			return err
