@@ -249,17 +249,20 @@ func ignoreMissing(err error) error {
 
 // cutIndexes drops the index entries that info does not count any more.
 func (s *segment) cutIndexes(fsys vfs.FS, info *seglog.Segment) error {
-	if err := s.flushIndexes(fsys, false); err != nil {
-		return err
-	}
 	x := &s.indexes
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.offsetsIn, x.timesIn = info.IndexEntries, info.TimeEntries
-	if err := truncateTo(fsys, s.name(seglog.IndexSuffix), int64(x.offsetsIn)*seglog.IndexEntryLen); err != nil {
+	x.files.Lock()
+	defer x.files.Unlock()
+	if err := s.writeIndexes(fsys, false); err != nil {
 		return err
 	}
-	return truncateTo(fsys, s.name(seglog.TimeIndexSuffix), int64(x.timesIn)*seglog.TimeEntryLen)
+	x.mu.Lock()
+	x.offsetsIn, x.timesIn = info.IndexEntries, info.TimeEntries
+	x.cuts++
+	x.mu.Unlock()
+	if err := truncateTo(fsys, s.name(seglog.IndexSuffix), int64(info.IndexEntries)*seglog.IndexEntryLen); err != nil {
+		return err
+	}
+	return truncateTo(fsys, s.name(seglog.TimeIndexSuffix), int64(info.TimeEntries)*seglog.TimeEntryLen)
 }
 
 // truncateTo shortens a file, if it is there and longer.

@@ -2,6 +2,7 @@ package logdir
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/moldau/moldau/broker/seglog"
 	"github.com/moldau/moldau/disk/vfs"
@@ -81,18 +82,18 @@ func (d *Dir) summarize(s *segment, f vfs.File, info seglog.Segment, size int64)
 		addBatch(&info, &head)
 		at += int64(head.Size())
 	}
-	x := &s.indexes
-	x.mu.Lock()
-	defer x.mu.Unlock()
 	return info, d.countBelow(s, &info)
 }
 
 // countBelow counts the index entries that stay when the segment is cut as
-// info says. The indexes are locked.
+// info says.
 func (d *Dir) countBelow(s *segment, info *seglog.Segment) error {
 	x := &s.indexes
+	x.mu.RLock()
+	offsets, times, offsetsIn, timesIn := slices.Clone(x.offsets), slices.Clone(x.times), x.offsetsIn, x.timesIn
+	x.mu.RUnlock()
 	last := seglog.IndexEntry{Position: 0}
-	_, _, err := searchFile(d.cfg.FS, s.name(seglog.IndexSuffix), x.offsetsIn, seglog.IndexEntryLen, func(n int, at func(int) []byte) (bool, bool) {
+	_, _, err := searchFile(d.cfg.FS, s.name(seglog.IndexSuffix), offsetsIn, seglog.IndexEntryLen, func(n int, at func(int) []byte) (bool, bool) {
 		for i := range n {
 			e := seglog.IndexEntryAt(at(i), s.base, 0)
 			if e.Position >= info.Size {
@@ -105,7 +106,7 @@ func (d *Dir) countBelow(s *segment, info *seglog.Segment) error {
 	if err != nil {
 		return err
 	}
-	for _, e := range x.offsets {
+	for _, e := range offsets {
 		if e.Position < info.Size {
 			info.IndexEntries++
 			last = e
@@ -113,7 +114,7 @@ func (d *Dir) countBelow(s *segment, info *seglog.Segment) error {
 	}
 	info.SinceIndex = info.Size - last.Position
 	end := info.MaxTimestamp
-	_, _, err = searchFile(d.cfg.FS, s.name(seglog.TimeIndexSuffix), x.timesIn, seglog.TimeEntryLen, func(n int, at func(int) []byte) (bool, bool) {
+	_, _, err = searchFile(d.cfg.FS, s.name(seglog.TimeIndexSuffix), timesIn, seglog.TimeEntryLen, func(n int, at func(int) []byte) (bool, bool) {
 		for i := range n {
 			e := seglog.TimeEntryAt(at(i), s.base, 0)
 			if e.Timestamp > end || e.Offset > info.MaxTimestampOffset {
@@ -123,7 +124,7 @@ func (d *Dir) countBelow(s *segment, info *seglog.Segment) error {
 		}
 		return true, true
 	})
-	for _, e := range x.times {
+	for _, e := range times {
 		if e.Timestamp <= end && e.Offset <= info.MaxTimestampOffset {
 			info.TimeEntries++
 			info.IndexedTimestamp = e.Timestamp

@@ -3,6 +3,7 @@ package logdir
 import (
 	"errors"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -149,6 +150,55 @@ func TestNoSpaceForMarks(t *testing.T) {
 		t.Errorf("%+v", st.Evidence)
 	}
 	if err := n.d.Close(true, 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestHungIndexStallsNobody: while the background lane writes an index that
+// hangs, appends to that segment go on, and so do reads of it.
+func TestHungIndexStallsNobody(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	fsys := memfs.New()
+	w := newWorld(t, fsys, nil)
+	w.open()
+	w.create(1, syncOptions())
+	l := w.logs[0]
+	for range 5 {
+		l.append(1, 150)
+	}
+	l.awaitDurable()
+	hung, release := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	fsys.OnCall(func(c memfs.Call) error {
+		if c.Op == memfs.OpWrite && strings.HasSuffix(c.Name, seglog.IndexSuffix) {
+			once.Do(func() { close(hung) })
+			<-release
+		}
+		return nil
+	})
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := l.p.segments()[0].flushIndexes(fsys, false); err != nil {
+			t.Error(err)
+		}
+	}()
+	select {
+	case <-hung:
+	case <-ended:
+		t.Fatal("there was no index entry to write")
+	}
+	for range 3 {
+		l.append(1, 100)
+		l.awaitDurable()
+	}
+	if err := l.verify(l.p, 0, l.log.Next(), l.history); err != nil {
+		t.Error(err)
+	}
+	close(release)
+	<-ended
+	fsys.OnCall(nil)
+	if err := w.d.Close(true, 0); err != nil {
 		t.Fatal(err)
 	}
 }

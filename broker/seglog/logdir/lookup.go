@@ -71,58 +71,55 @@ func (h *headers) find(from, offset int64) (int64, batch.Header, error) {
 // indexed is the position of a batch at or below offset's, by the offset
 // index; 0 without an entry.
 func (s *segment) indexed(fsys vfs.FS, offset int64) (int64, error) {
-	x := &s.indexes
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	if n := len(x.offsets); n > 0 && x.offsets[0].Offset <= offset {
-		e, _ := seglog.SearchIndex(n, func(i int) seglog.IndexEntry { return x.offsets[i] }, offset)
-		return e.Position, nil
-	}
-	e, ok, err := searchFile(fsys, s.name(seglog.IndexSuffix), x.offsetsIn, seglog.IndexEntryLen, func(n int, at func(int) []byte) (seglog.IndexEntry, bool) {
-		return seglog.SearchIndex(n, func(i int) seglog.IndexEntry { return seglog.IndexEntryAt(at(i), s.base, 0) }, offset)
+	return s.searchOffsets(fsys, func(n int, at func(int) seglog.IndexEntry) (seglog.IndexEntry, bool) {
+		return seglog.SearchIndex(n, at, offset)
 	})
-	if err != nil || !ok {
-		return 0, err
-	}
-	return e.Position, nil
 }
 
 // indexedBelow is the greatest indexed position at or below position.
 func (s *segment) indexedBelow(fsys vfs.FS, position int64) (int64, error) {
-	byPosition := func(n int, at func(int) seglog.IndexEntry) (seglog.IndexEntry, bool) {
+	return s.searchOffsets(fsys, func(n int, at func(int) seglog.IndexEntry) (seglog.IndexEntry, bool) {
 		return seglog.SearchIndex(n, func(i int) seglog.IndexEntry {
 			e := at(i)
 			return seglog.IndexEntry{Offset: e.Position, Position: e.Position}
 		}, position)
-	}
-	x := &s.indexes
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	if n := len(x.offsets); n > 0 && x.offsets[0].Position <= position {
-		e, _ := byPosition(n, func(i int) seglog.IndexEntry { return x.offsets[i] })
-		return e.Position, nil
-	}
-	e, ok, err := searchFile(fsys, s.name(seglog.IndexSuffix), x.offsetsIn, seglog.IndexEntryLen, func(n int, at func(int) []byte) (seglog.IndexEntry, bool) {
-		return byPosition(n, func(i int) seglog.IndexEntry { return seglog.IndexEntryAt(at(i), s.base, 0) })
 	})
-	if err != nil || !ok {
-		return 0, err
-	}
-	return e.Position, nil
+}
+
+// searchOffsets looks for an entry of the offset index and returns its
+// position; 0 without one.
+func (s *segment) searchOffsets(fsys vfs.FS, search func(n int, at func(int) seglog.IndexEntry) (seglog.IndexEntry, bool)) (int64, error) {
+	x := &s.indexes
+	var e seglog.IndexEntry
+	err := x.search(func() (found bool) {
+		e, found = search(len(x.offsets), func(i int) seglog.IndexEntry { return x.offsets[i] })
+		return found
+	}, func(offsetsIn, _ int) (err error) {
+		e = seglog.IndexEntry{}
+		found, ok, err := searchFile(fsys, s.name(seglog.IndexSuffix), offsetsIn, seglog.IndexEntryLen, func(n int, at func(int) []byte) (seglog.IndexEntry, bool) {
+			return search(n, func(i int) seglog.IndexEntry { return seglog.IndexEntryAt(at(i), s.base, 0) })
+		})
+		if ok {
+			e = found
+		}
+		return err
+	})
+	return e.Position, err
 }
 
 // timed is the last time index entry at or below timestamp.
-func (s *segment) timed(fsys vfs.FS, timestamp int64) (seglog.TimeEntry, bool, error) {
+func (s *segment) timed(fsys vfs.FS, timestamp int64) (e seglog.TimeEntry, ok bool, err error) {
 	x := &s.indexes
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	if n := len(x.times); n > 0 && x.times[0].Timestamp <= timestamp {
-		e, _ := seglog.SearchTime(n, func(i int) seglog.TimeEntry { return x.times[i] }, timestamp)
-		return e, true, nil
-	}
-	return searchFile(fsys, s.name(seglog.TimeIndexSuffix), x.timesIn, seglog.TimeEntryLen, func(n int, at func(int) []byte) (seglog.TimeEntry, bool) {
-		return seglog.SearchTime(n, func(i int) seglog.TimeEntry { return seglog.TimeEntryAt(at(i), s.base, 0) }, timestamp)
+	err = x.search(func() bool {
+		e, ok = seglog.SearchTime(len(x.times), func(i int) seglog.TimeEntry { return x.times[i] }, timestamp)
+		return ok
+	}, func(_, timesIn int) (err error) {
+		e, ok, err = searchFile(fsys, s.name(seglog.TimeIndexSuffix), timesIn, seglog.TimeEntryLen, func(n int, at func(int) []byte) (seglog.TimeEntry, bool) {
+			return seglog.SearchTime(n, func(i int) seglog.TimeEntry { return seglog.TimeEntryAt(at(i), s.base, 0) }, timestamp)
+		})
+		return err
 	})
+	return e, ok, err
 }
 
 // indexReadMax is how large an index is read in one piece for a search.

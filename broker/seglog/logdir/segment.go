@@ -44,13 +44,20 @@ func (s *segment) name(suffix string) string {
 // indexes are a segment's offset and time index: what is in the files, and
 // the newest entries that are not there yet. They are rebuildable: recovery
 // makes them again from the batches that it scans.
+//
+// Neither the append lane nor a reader ever waits for a file that another lane
+// reads or writes here: mu is not held over a call of the file system. Files
+// only grow, but for cuts, which readers notice by their count.
 type indexes struct {
+	files sync.Mutex // held by who writes or cuts the files; taken before mu
+
 	mu        sync.RWMutex
 	offsets   []seglog.IndexEntry // not yet in .index
 	times     []seglog.TimeEntry  // not yet in .timeindex
 	offsetsIn int                 // entries in .index
 	timesIn   int                 // entries in .timeindex
-	filesMade bool
+	cuts      int
+	filesMade bool // guarded by files
 }
 
 // indexPendingMax is how many entries wait in memory before they are written.
@@ -68,32 +75,76 @@ func (x *indexes) add(offsets []seglog.IndexEntry, times []seglog.TimeEntry) boo
 	return len(x.offsets) >= indexPendingMax || len(x.times) >= indexPendingMax
 }
 
+// search looks at the entries in memory, and if they do not tell, at the files,
+// which hold so many. A cut meanwhile begins it anew.
+func (x *indexes) search(inMemory func() bool, inFiles func(offsetsIn, timesIn int) error) error {
+	for {
+		x.mu.RLock()
+		found, offsetsIn, timesIn, cuts := inMemory(), x.offsetsIn, x.timesIn, x.cuts
+		x.mu.RUnlock()
+		if found {
+			return nil
+		}
+		err := inFiles(offsetsIn, timesIn)
+		x.mu.RLock()
+		same := x.cuts == cuts
+		x.mu.RUnlock()
+		if same {
+			return err
+		}
+	}
+}
+
 // flushIndexes writes the entries that wait into the index files. They are
-// not synced here. With final set the files are made even when there is no entry.
+// not synced here. While another lane writes them, it leaves the entries for
+// the next time. With final set it waits, and the files are made even when
+// there is no entry.
 func (s *segment) flushIndexes(fsys vfs.FS, final bool) error {
 	x := &s.indexes
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	var buf []byte
-	for _, e := range x.offsets {
-		buf = seglog.AppendIndexEntry(buf, s.base, e)
+	if final {
+		x.files.Lock()
+	} else if !x.files.TryLock() {
+		return nil
 	}
+	defer x.files.Unlock()
+	return s.writeIndexes(fsys, final)
+}
+
+// writeIndexes is flushIndexes with the files locked.
+func (s *segment) writeIndexes(fsys vfs.FS, final bool) error {
+	x := &s.indexes
 	evenEmpty := final && !x.filesMade
-	if err := appendTo(fsys, s.name(seglog.IndexSuffix), buf, int64(x.offsetsIn)*seglog.IndexEntryLen, evenEmpty); err != nil {
-		return err
+	x.mu.RLock()
+	offsets, times := len(x.offsets), len(x.times)
+	var index, timeIndex []byte
+	for _, e := range x.offsets {
+		index = seglog.AppendIndexEntry(index, s.base, e)
 	}
-	x.offsetsIn += len(x.offsets)
-	x.offsets, buf = x.offsets[:0], buf[:0]
 	for _, e := range x.times {
-		buf = seglog.AppendTimeEntry(buf, s.base, e)
+		timeIndex = seglog.AppendTimeEntry(timeIndex, s.base, e)
 	}
-	if err := appendTo(fsys, s.name(seglog.TimeIndexSuffix), buf, int64(x.timesIn)*seglog.TimeEntryLen, evenEmpty); err != nil {
+	indexEnd, timeIndexEnd := int64(x.offsetsIn)*seglog.IndexEntryLen, int64(x.timesIn)*seglog.TimeEntryLen
+	x.mu.RUnlock()
+	if err := appendTo(fsys, s.name(seglog.IndexSuffix), index, indexEnd, evenEmpty); err != nil {
 		return err
 	}
-	x.timesIn += len(x.times)
-	x.times = x.times[:0]
+	x.wrote(offsets, 0)
+	if err := appendTo(fsys, s.name(seglog.TimeIndexSuffix), timeIndex, timeIndexEnd, evenEmpty); err != nil {
+		return err
+	}
+	x.wrote(0, times)
 	x.filesMade = x.filesMade || final
 	return nil
+}
+
+// wrote notes that the first so many of the entries that wait are in the files.
+func (x *indexes) wrote(offsets, times int) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.offsetsIn += offsets
+	x.offsets = append(x.offsets[:0], x.offsets[offsets:]...)
+	x.timesIn += times
+	x.times = append(x.times[:0], x.times[times:]...)
 }
 
 // appendTo writes b at off of a file, which is made if it is missing.
