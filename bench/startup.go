@@ -48,8 +48,8 @@ func (s *session) startup(ctx context.Context) (err error) {
 	for i, c := range configs {
 		c.Path, c.OthersMax = filepath.Join(s.data, "start-"+c.System), s.othersMax
 		c.Emit = func(r restart.Result) error {
-			s.say("start: %-6s %-6s round %d: Metadata after %.1f ms, all served after %.0f ms, RSS %.1f MB, %d acked and kept: %v, others %.0f %%",
-				r.System, r.What, r.Round+1, r.MetadataMs, r.ServedMs, float64(r.RSSBytes)/1e6, r.Acked, r.Kept, 100*r.OthersShare)
+			s.say("start: %-6s %-6s round %d: Metadata after %.1f ms, all served after %.0f ms, all written to after %.0f ms, RSS %.1f MB, %d acked and kept: %v, others %.0f %%",
+				r.System, r.What, r.Round+1, r.MetadataMs, r.ServedMs, r.ProducedMs, float64(r.RSSBytes)/1e6, r.Acked, r.Kept, 100*r.OthersShare)
 			return emit(r)
 		}
 		if err := os.MkdirAll(c.Path, 0o755); err != nil {

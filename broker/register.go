@@ -140,6 +140,7 @@ func (b *Broker) proof() metarecord.Proof {
 	img := b.holder.Load()
 	var p metarecord.Proof
 	seen := make(map[kafka.TopicPartition]bool)
+	durabilities := make(map[kafka.UUID]kafka.Durability)
 	for _, d := range b.dirs {
 		for _, r := range d.Recovered() {
 			part := img.Partition(r.ID)
@@ -148,7 +149,11 @@ func (b *Broker) proof() metarecord.Proof {
 			}
 			seen[r.ID] = true
 			end := metarecord.PartitionEnd{TopicID: r.ID.Topic, PartitionID: r.ID.Partition, LastEpoch: r.State.Evidence.LastEpoch, End: r.State.Evidence.End}
-			durability := b.topicConfig(img, img.Topic(r.ID.Topic).Name).Options.Durability
+			durability, known := durabilities[r.ID.Topic]
+			if !known {
+				durability = b.topicConfig(img, img.Topic(r.ID.Topic).Name).Options.Durability
+				durabilities[r.ID.Topic] = durability
+			}
 			switch seglog.Classify(durability, r.State.Evidence) {
 			case seglog.Doubtful:
 				p.Doubtful = append(p.Doubtful, end)

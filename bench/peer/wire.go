@@ -8,6 +8,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/moldau/moldau/broker/batch"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -76,6 +77,7 @@ func (w *Wire) Ask(request kmsg.Request) (kmsg.Response, error) {
 const (
 	metadataVersion    = 8
 	listOffsetsVersion = 5
+	produceVersion     = 8
 )
 
 // Metadata asks for the brokers and, by all, for all topics. It fails unless
@@ -129,4 +131,52 @@ func (w *Wire) EndOffsets(topic string, n int) ([]int64, error) {
 		return nil, fmt.Errorf("%d of %d partitions are served", served, n)
 	}
 	return out, nil
+}
+
+// produceTimeout is how long a server may take to acknowledge what Produce sends.
+const produceTimeout = 5 * time.Second
+
+// Produce sends one small record to each of the partitions of a topic, with
+// acks=all, and returns those that have not acknowledged theirs.
+func (w *Wire) Produce(topic string, partitions []int32) (left []int32, err error) {
+	records, err := lone()
+	if err != nil {
+		return partitions, err
+	}
+	request := kmsg.NewPtrProduceRequest()
+	request.Version, request.Acks, request.TimeoutMillis = produceVersion, -1, int32(produceTimeout.Milliseconds())
+	t := kmsg.NewProduceRequestTopic()
+	t.Topic = topic
+	for _, i := range partitions {
+		p := kmsg.NewProduceRequestTopicPartition()
+		p.Partition, p.Records = i, records
+		t.Partitions = append(t.Partitions, p)
+	}
+	request.Topics = append(request.Topics, t)
+	answer, err := w.Ask(request)
+	if err != nil {
+		return partitions, err
+	}
+	acked := make(map[int32]bool, len(partitions))
+	for _, t := range answer.(*kmsg.ProduceResponse).Topics {
+		for _, p := range t.Partitions {
+			acked[p.Partition] = p.ErrorCode == 0
+		}
+	}
+	for _, i := range partitions {
+		if !acked[i] {
+			left = append(left, i)
+		}
+	}
+	return left, nil
+}
+
+// lone is a batch of one record.
+func lone() ([]byte, error) {
+	var b batch.Builder
+	b.Reset(batch.BuilderOptions{})
+	if err := b.Append(batch.NewRecord{Timestamp: time.Now().UnixMilli(), Value: []byte("here")}); err != nil {
+		return nil, err
+	}
+	return b.Build(batch.NewCodecs(batch.Limits{}))
 }

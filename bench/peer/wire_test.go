@@ -92,6 +92,22 @@ func TestFirstAnswers(t *testing.T) {
 	}
 }
 
+// TestProduce: partitions that refuse their record, or that the answer leaves
+// out, are left.
+func TestProduce(t *testing.T) {
+	w := dial(t, serve(t, func(_ int16, id int32) []byte {
+		p := kmsg.NewPtrProduceResponse()
+		p.Version = produceVersion
+		p.Topics = []kmsg.ProduceResponseTopic{{Topic: "t", Partitions: []kmsg.ProduceResponseTopicPartition{
+			{Partition: 0}, {Partition: 1, ErrorCode: 5},
+		}}}
+		return p.AppendTo(head(id))
+	}))
+	if left, err := w.Produce("t", []int32{0, 1, 2}); err != nil || !slices.Equal(left, []int32{1, 2}) {
+		t.Errorf("%v, %v", left, err)
+	}
+}
+
 func TestWrongAnswers(t *testing.T) {
 	for name, answer := range map[string]func(int32) []byte{
 		"another request's": func(id int32) []byte { return head(id + 1) },

@@ -29,9 +29,11 @@ type Result struct {
 	What   string `json:"what"` // "empty", "idle" or "killed"
 	Round  int    `json:"round"`
 	// MetadataMs: exec to the first Metadata answer. ServedMs: exec until every
-	// partition tells where it ends.
+	// partition tells where it ends. ProducedMs: exec until every partition has
+	// acknowledged a record since.
 	MetadataMs float64 `json:"metadata_ms,omitempty"`
 	ServedMs   float64 `json:"served_ms,omitempty"`
+	ProducedMs float64 `json:"produced_ms,omitempty"`
 	RSSBytes   int64   `json:"rss_bytes"`
 	Partitions int     `json:"partitions,omitempty"`
 	// Acked records before the kill; Kept says that each partition ends at or
@@ -193,6 +195,10 @@ func (c *Config) Killed(ctx context.Context, s load.Scenario, rounds int, pressu
 			return results, err
 		}
 		server = next
+		if err := produced(server, topic, s.Partitions); err != nil {
+			return results, err
+		}
+		r.ProducedMs = ms(time.Since(server.Exec))
 		r.What, r.Round, r.Partitions, r.Acked, r.Kept = "killed", round, s.Partitions, acks, reaches(ends, acked)
 		results = append(results, r)
 		if err := c.Emit(r); err != nil {
@@ -219,6 +225,25 @@ func endOffsets(server *peer.Server, topic string, n int) ([]int64, error) {
 	}
 	defer w.Close()
 	return w.EndOffsets(topic, n)
+}
+
+// produced waits until each partition has acknowledged a record.
+func produced(server *peer.Server, topic string, n int) error {
+	left := make([]int32, n)
+	for i := range left {
+		left[i] = int32(i)
+	}
+	return server.Await(serveTimeout, pollEvery, func() error {
+		w, err := peer.Dial(server.Addr)
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		if left, err = w.Produce(topic, left); err == nil && len(left) > 0 {
+			err = fmt.Errorf("%d partitions take no record", len(left))
+		}
+		return err
+	})
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

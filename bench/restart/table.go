@@ -30,6 +30,7 @@ func figures() []figure {
 		{"idle: RSS, MB", "idle", "%.1f", rss, idleBytes / 1e6},
 		{"killed: exec to first Metadata, ms", "killed", "%.0f", metadata, killedMsMax},
 		{"killed: exec to all partitions served, ms", "killed", "%.0f", func(r Result) float64 { return r.ServedMs }, killedMsMax},
+		{"killed: exec to a record acknowledged by each partition, ms", "killed", "%.0f", func(r Result) float64 { return r.ProducedMs }, killedMsMax},
 		{"killed: RSS when served, MB", "killed", "%.0f", rss, 0},
 	}
 }

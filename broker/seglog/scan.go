@@ -29,6 +29,9 @@ type ScanConfig struct {
 	Next          int64        // offset that the first batch must have
 	IndexInterval int64        // index.interval.bytes
 	Epochs        []EpochStart // the leader-epoch file, as it is
+	// EpochsFrom is where the file begins to speak: below a log start its entries
+	// are gone, or moved up to it.
+	EpochsFrom int64
 	// Producers is the table as it was at Next; the scan goes on with it. nil:
 	// producers are not followed.
 	Producers *ProducerTable
@@ -172,6 +175,9 @@ func (s *Scanner) judge(b *Batch) *CutError {
 // file: between two entries it has the first one's epoch, before the first one
 // a lower epoch, after the last one at least its epoch.
 func (s *Scanner) agrees(b *Batch) bool {
+	if b.BaseOffset < s.cfg.EpochsFrom {
+		return true
+	}
 	entries := s.file.Entries()
 	i := sort.Search(len(entries), func(i int) bool { return entries[i].Offset > b.BaseOffset })
 	if i < len(entries) && b.LastOffset() >= entries[i].Offset {

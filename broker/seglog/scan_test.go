@@ -205,6 +205,23 @@ func TestScannerJudgesEpochs(t *testing.T) {
 			t.Errorf("scan from %d, %+v: %v, want reason %d", c.at, c.batch, err, c.want)
 		}
 	}
+	// The log start was moved to 24, and the entry of epoch 5 with it.
+	moved := ScanConfig{Next: 15, Epochs: []EpochStart{{2, 10}, {5, 24}, {7, 30}}, EpochsFrom: 24}
+	for at, epoch := range map[int64]int32{15: 2, 20: 4, 23: 5} { //det:ok each for itself
+		moved.Next = at
+		s := NewScanner(moved)
+		_ = s.Begin(EmptySegment(at, 0))
+		_, err := s.Batch(&Batch{BaseOffset: at, LastOffsetDelta: 23 - int32(at), LeaderEpoch: epoch})
+		if err == nil {
+			_, err = s.Batch(&Batch{BaseOffset: 24, LeaderEpoch: 5})
+		}
+		if err != nil {
+			t.Errorf("epoch %d below the log start: %v", epoch, err)
+		}
+		if _, err = s.Batch(&Batch{BaseOffset: 25, LeaderEpoch: 6}); err == nil {
+			t.Error("epoch 6 above the log start contradicts the file")
+		}
+	}
 	s := NewScanner(ScanConfig{Next: 30, Epochs: file})
 	_ = s.Begin(EmptySegment(30, 0))
 	_, _ = s.Batch(&Batch{BaseOffset: 30, LeaderEpoch: 8})

@@ -65,6 +65,7 @@ type Manager struct {
 
 	recovered map[kafka.TopicPartition]recovered // not adopted yet; Apply's
 	byName    map[folder]recovered               // the same; Apply's
+	topics    map[string]TopicConfig             // resolved in the image that is being applied; Apply's
 	nextKey   uint64
 
 	forgetLife func()
@@ -88,6 +89,7 @@ func NewManager(cfg Config, clusterID string) *Manager {
 		cfg: cfg, loads: make([]int, cfg.Shards), loader: newLoader(cfg.Clock, cfg.LoadBytes),
 		handles:   make(map[kafka.TopicPartition]*Handle),
 		recovered: make(map[kafka.TopicPartition]recovered), byName: make(map[folder]recovered),
+		topics: make(map[string]TopicConfig),
 	}
 	for i := range cfg.Shards {
 		s := newShard(i, cfg.Clock, cfg.Events, cfg.Life)
@@ -142,6 +144,7 @@ func (m *Manager) Handles() []*Handle {
 // names are open and the image is published.
 func (m *Manager) Apply(img *metaimage.Image) {
 	old := m.image.Load()
+	clear(m.topics)
 	d := img.Since(old)
 	for _, t := range d.TopicsDeleted {
 		m.deleteTopic(old, t)
@@ -220,10 +223,20 @@ func (m *Manager) applyPartitions(img *metaimage.Image, changed []kafka.TopicPar
 	m.openAll(img, toOpen)
 }
 
+// topic resolves a topic's configuration once for all its partitions.
+func (m *Manager) topic(img *metaimage.Image, topic string) TopicConfig {
+	cfg, known := m.topics[topic]
+	if !known {
+		cfg = m.cfg.Topic(img, topic)
+		m.topics[topic] = cfg
+	}
+	return cfg
+}
+
 func (m *Manager) role(img *metaimage.Image, topic string, p *metaimage.Partition) replica.Role {
 	return replica.Role{
 		Leader: p.Leader, LeaderEpoch: p.LeaderEpoch, PartitionEpoch: p.PartitionEpoch,
-		ISR: p.ISR, Replicas: p.Replicas, MinISR: m.cfg.Topic(img, topic).Replica.MinISR,
+		ISR: p.ISR, Replicas: p.Replicas, MinISR: m.topic(img, topic).Replica.MinISR,
 	}
 }
 
@@ -236,7 +249,7 @@ func (m *Manager) openAll(img *metaimage.Image, ids []kafka.TopicPartition) {
 		topic := img.Topic(id.Topic)
 		cfg, known := configs[id.Topic]
 		if !known {
-			cfg = m.cfg.Topic(img, topic.Name)
+			cfg = m.topic(img, topic.Name)
 			configs[id.Topic] = cfg
 			if cfg.Settings.Compacted && !topic.Internal() {
 				m.cfg.Events.Emit(CompactionNotServed{Topic: topic.Name})
@@ -441,7 +454,7 @@ func (m *Manager) applyConfigs(img *metaimage.Image, changed []metaimage.Resourc
 		if !all && !topics[h.Topic] {
 			continue
 		}
-		cfg := m.cfg.Topic(img, h.Topic)
+		cfg := m.topic(img, h.Topic)
 		cfg.Replica.ID, cfg.Replica.Topic = h.ID, h.Topic
 		settings := cfg.Settings
 		h.settings.Store(&settings)

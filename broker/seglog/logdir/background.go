@@ -26,6 +26,7 @@ type background struct {
 	lastSync   clock.Mono
 	lastChecks clock.Mono
 	graves     []grave
+	kept       *kept // what recovery left to do, nil when that is done
 	later      []job // calls put off
 }
 
@@ -184,9 +185,9 @@ func (b *background) tick() error {
 		return err
 	}
 	wants := b.wants.Swap(0)
-	recycle := wants&wantJournal != 0
 	syncOS := now.Sub(b.lastSync) >= b.d.cfg.BackgroundSyncInterval
 	due := now.Sub(b.lastMarks) >= b.d.cfg.MarksInterval || b.d.sinceMarks.Load() >= b.d.cfg.MarksBytes
+	recycle := wants&wantJournal != 0 || due && b.kept != nil
 	if recycle || wants&wantMarks != 0 || due || syncOS {
 		if syncOS {
 			b.lastSync = now

@@ -67,6 +67,11 @@ func (b *background) cleanStop(brokerEpoch int64) error {
 			d.lane.change(p)
 		}
 	}
+	if b.kept != nil {
+		if err := d.syncKept(b.kept); err != nil {
+			return err
+		}
+	}
 	snaps := d.lane.snapshots(true)
 	err := d.parallel(len(snaps), d.cfg.SyncLanes, func(i int) error { return d.finish(&snaps[i]) })
 	if err != nil {
@@ -83,7 +88,7 @@ func (b *background) cleanStop(brokerEpoch int64) error {
 	if err := b.writeMarks(); err != nil {
 		return err
 	}
-	if err := d.removeJournal(); err != nil {
+	if err := firstError(b.removeKept(), d.removeJournal()); err != nil {
 		return err
 	}
 	// Section 5: everything that the file vouches for is durable before it is there.

@@ -285,7 +285,7 @@ func (c *crasher) checkConfig(fsys *memfs.FS) Config {
 	return Config{
 		leaveOut: c.leaveOut,
 		FS:       fsys, Clock: manual.New(), Path: testRoot, Events: &recorder{}, lazyJournal: true,
-		JournalBytes: 2 * journalBlockBytesMin, JournalBlockBytes: journalBlockBytesMin, RecoveryLanes: 2,
+		JournalBytes: 2 * journalBlockBytesMin, JournalBlockBytes: journalBlockBytesMin, RecoveryLanes: 2, DirectFilesMax: 1,
 	}
 }
 
@@ -455,7 +455,8 @@ type workload struct {
 	steps   int
 	draws   int         // clones of each call
 	leave   syncPromise // left out; promiseCount: none
-	kills   bool        // processes die and come back
+	kills   bool        // processes die and come back, now and then cleanly
+	often   bool        // they die every few steps
 	partial bool        // few partitions a step
 }
 
@@ -516,7 +517,10 @@ func (r *crashRun) work(wl workload) {
 			w.t.Fatal(w.d.Err())
 		}
 		r.step(wl)
-		if wl.kills && step%20 == 19 {
+		switch {
+		case wl.often && step%5 == 4:
+			r.restart(false)
+		case wl.kills && step%20 == 19:
 			r.restart(step%40 == 39)
 		}
 	}
@@ -588,11 +592,15 @@ func (r *crashRun) restart(clean bool) {
 		r.c.crash(r.fs, memfs.Call{Op: "closed"}, 1)
 		r.c.set(-1, false)
 	} else {
-		w.settleWritten()
-		w.freeze(true)
 		dead := r.fs
-		dead.OnCall(nil)
-		r.fs = dead.Clone()
+		if r.rng.IntN(2) == 0 {
+			r.fs = r.dieInTurn()
+		} else {
+			w.settleWritten()
+			w.freeze(true)
+			dead.OnCall(nil)
+			r.fs = dead.Clone()
+		}
 		dead.OnCall(func(memfs.Call) error { return errors.New("the process is dead") })
 		_ = w.d.Close(false, 0) // ends the goroutines of the dead process
 		w.freeze(false)
@@ -620,6 +628,39 @@ var changing = []memfs.Op{
 	memfs.OpRename, memfs.OpMkdirAll, memfs.OpSyncDir,
 }
 
+// dieInTurn appends to all logs and kills the process before one of the turn's
+// calls, its first sync at the latest: what it has written is in the page cache alone.
+func (r *crashRun) dieInTurn() *memfs.FS {
+	w := r.w
+	left := make(chan *memfs.FS, 1)
+	dead := false
+	calls := r.rng.IntN(2 * len(w.logs))
+	var mu sync.Mutex
+	fsys := r.fs
+	fsys.OnCall(func(call memfs.Call) error {
+		mu.Lock()
+		defer mu.Unlock()
+		calls--
+		if !dead && (calls < 0 || call.Op == memfs.OpSync) {
+			dead = true
+			w.freeze(true)
+			left <- fsys.Clone()
+		}
+		if dead {
+			return errors.New("the process is dead")
+		}
+		return nil
+	})
+	var orders []Order
+	for _, l := range w.logs {
+		if !l.deleted {
+			orders = append(orders, l.appendOrder(1+r.rng.IntN(3), 20+r.rng.IntN(400)))
+		}
+	}
+	w.d.Submit(orders)
+	return <-left
+}
+
 func TestCrashClones(t *testing.T) {
 	seeds := uint64(4)
 	if testing.Short() {
@@ -628,7 +669,7 @@ func TestCrashClones(t *testing.T) {
 	seen, doubtful := map[memfs.Op]int{}, 0
 	for _, direct := range []int{-1, 1, 100} {
 		for seed := range seeds {
-			wl := workload{direct: direct, steps: crashSteps, draws: 2, leave: promiseCount, kills: seed%2 == 1, partial: seed%2 == 0}
+			wl := workload{direct: direct, steps: crashSteps, draws: 2, leave: promiseCount, kills: seed%2 == 1, often: seed%4 == 3, partial: seed%2 == 0}
 			t.Run(fmt.Sprintf("direct %d/seed %d", direct, seed), func(t *testing.T) {
 				r := newCrashRun(t, seed, wl)
 				for _, problem := range r.run(wl) {

@@ -59,7 +59,8 @@ type Recovered struct {
 	// partition.metadata); such a partition cannot be adopted.
 	Err error
 
-	waiting waitingEntries
+	waiting  waitingEntries
+	nameless []string // .log files whose names in the folder may not be durable
 }
 
 // Errors, tested with errors.Is.
@@ -110,7 +111,7 @@ func Open(cfg Config) (*Dir, error) {
 	d.background = newBackground(d)
 	d.lane = &lane{d: d, in: inbox.New[laneMsg](laneInboxMax), done: make(chan struct{})}
 	if err := d.recover(); err != nil {
-		return nil, errors.Join(fmt.Errorf("recover log directory %s: %w", cfg.Path, err), lock.Close())
+		return nil, errors.Join(fmt.Errorf("recover log directory %s: %w", cfg.Path, err), d.closeFiles(), lock.Close())
 	}
 	d.forgetLife = cfg.Life.OnEnd(d.abandon)
 	go d.lane.loop()
@@ -160,6 +161,11 @@ func (d *Dir) Adopt(id kafka.TopicPartition, o Options) (*Partition, seglog.Stat
 	d.mu.Unlock()
 	p := d.newPartition(r.Topic, id, o, &r.State)
 	segs := p.segments()
+	for _, s := range segs {
+		if slices.Contains(r.nameless, seglog.FileName(s.base, seglog.LogSuffix)) {
+			s.entryDurable.Store(false)
+		}
+	}
 	x := &segs[len(segs)-1].indexes
 	x.offsets, x.times = r.waiting.offsets, r.waiting.times
 	x.offsetsIn -= len(x.offsets)

@@ -29,6 +29,9 @@
 // Everything else is Kafka's, byte for byte. After a clean stop the directory
 // is a Kafka directory.
 //
+// A recovery that has many segments to sync makes the journal vouch for them and
+// leaves the syncs, and the old blocks, to the background lane (kept.go).
+//
 // Invariants: an answer Durable or Truncated follows the syncs that carry it,
 // each of which is named by a syncPromise; a failed sync is never retried, the
 // directory goes offline; D never passes Written; the durable mark S never

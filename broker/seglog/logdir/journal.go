@@ -122,6 +122,8 @@ type content struct {
 	items []*item
 	cuts  []cutOrder
 	marks []mark
+	// bodyFirst syncs all but the head before the head is written.
+	bodyFirst bool
 }
 
 // commit writes content into as many commits as it needs, one synced after the
@@ -161,8 +163,8 @@ func (j *journal) fit(c content) (fits, rest content, err error) {
 			m = min(len(c.marks), int(left/markItemLen))
 		}
 		if i+k+m > 0 {
-			fits = content{items: c.items[:i], cuts: c.cuts[:k], marks: c.marks[:m]}
-			rest = content{items: c.items[i:], cuts: c.cuts[k:], marks: c.marks[m:]}
+			fits = content{items: c.items[:i], cuts: c.cuts[:k], marks: c.marks[:m], bodyFirst: c.bodyFirst}
+			rest = content{items: c.items[i:], cuts: c.cuts[k:], marks: c.marks[m:], bodyFirst: c.bodyFirst}
 			return fits, rest, nil
 		}
 		if err := j.next(); err != nil {
@@ -198,11 +200,7 @@ func (j *journal) write(c *content, promise syncPromise) error {
 	size := h.size()
 	b = grow(b, int(size))
 	j.buf = b
-	if _, err := j.current.file.WriteAt(b, j.current.position); err != nil {
-		return fmt.Errorf("journal commit %d: %w", h.sequence, err)
-	}
-	j.d.committer.help()
-	if err := j.d.sync(j.current.file, promise); err != nil {
+	if err := j.put(b, c.bodyFirst, promise); err != nil {
 		return fmt.Errorf("journal commit %d: %w", h.sequence, err)
 	}
 	j.current.position += size
@@ -211,6 +209,24 @@ func (j *journal) write(c *content, promise syncPromise) error {
 	j.d.counters.commits.Add(1)
 	j.d.counters.journalBytes.Add(uint64(len(b)))
 	return nil
+}
+
+// put writes the bytes of a commit and syncs. The head goes last: a process that
+// dies in between leaves a blank page where it was to be, and so no commit.
+func (j *journal) put(b []byte, bodyFirst bool, promise syncPromise) error {
+	f, at := j.current.file, j.current.position
+	_, err := f.WriteAt(b[headLen:], at+headLen)
+	if err == nil && bodyFirst {
+		err = j.d.sync(f, promiseKeptBody)
+	}
+	if err == nil {
+		_, err = f.WriteAt(b[:headLen], at)
+	}
+	if err != nil {
+		return err
+	}
+	j.d.committer.help()
+	return j.d.sync(f, promise)
 }
 
 // body appends the items of a commit to b.

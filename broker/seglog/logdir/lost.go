@@ -87,6 +87,7 @@ func (d *Dir) beginAnew(specs []Spec) error {
 		for _, id := range lost {
 			d.background.marks.remove(id)
 		}
-		return d.background.checkpoint(false, false)
+		// An old journal that recovery has left may carry the lost log's bytes.
+		return d.background.checkpoint(d.background.kept != nil, false)
 	})
 }

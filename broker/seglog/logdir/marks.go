@@ -118,7 +118,8 @@ func (l *lane) call(fn func(*lane)) error {
 // The order is what makes it safe: the blocks are chosen first, then the
 // append lane says where the logs stand, so that the marks in the file are not
 // older than any in those blocks; then everything that the file will claim is
-// made durable; then the file is; then the blocks are used again.
+// made durable; then the file is; then the blocks are used again. What recovery
+// has left to do (kept) is treated like blocks older than all others.
 func (b *background) checkpoint(recycle, syncOS bool) error {
 	d := b.d
 	var blocks []*block
@@ -131,12 +132,23 @@ func (b *background) checkpoint(recycle, syncOS bool) error {
 	if err := d.lane.call(func(l *lane) { snaps = l.snapshots(syncOS) }); err != nil {
 		return b.quiet(err)
 	}
-	if len(snaps) == 0 && len(blocks) == 0 && !b.marks.changed {
+	old := b.kept
+	if !recycle {
+		old = nil
+	}
+	if len(snaps) == 0 && len(blocks) == 0 && old == nil && !b.marks.changed {
 		return b.grow(recycle)
 	}
 	// Segments that were rolled before the snapshot are closed by jobs that
 	// have been queued before it.
 	b.workSegments()
+	if old != nil {
+		if err := d.syncKept(old); err != nil {
+			return err
+		}
+		old.list = nil // once is enough, if the marks cannot be written for want of space
+		b.marks.head.sequence = old.sequence
+	}
 	if err := d.syncRecycled(blocks); err != nil {
 		return err
 	}
@@ -159,6 +171,11 @@ func (b *background) checkpoint(recycle, syncOS bool) error {
 		return nil
 	case err != nil:
 		return err
+	}
+	if old != nil {
+		if err := b.removeKept(); err != nil {
+			return err
+		}
 	}
 	return firstError(b.reuse(blocks), b.grow(recycle))
 }

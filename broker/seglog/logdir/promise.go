@@ -63,6 +63,15 @@ const (
 	promiseRecovered
 	// promiseRecoveredEntries: so are the names of the files.
 	promiseRecoveredEntries
+	// promiseReplayed: the journal that recovery found is durable before what it
+	// replays counts as D (section 5).
+	promiseReplayed
+	// promiseKeptBody: recovery's own commit has its body before its head, so that
+	// a crash leaves all of it or none: half a commit would put replicas in doubt
+	// of which nothing was under way (section 5).
+	promiseKeptBody
+	// promiseKept: that commit is durable before what it carries counts as D.
+	promiseKept
 
 	promiseCount
 )
@@ -75,6 +84,7 @@ var syncPromiseNames = [promiseCount]string{
 	"folder-contents", "folder-entries", "folder-name",
 	"unclean", "clean-files", "clean-contents", "clean-name",
 	"standing-contents", "standing-entry", "recovered", "recovered-entries",
+	"replayed", "kept-body", "kept",
 }
 
 func (s syncPromise) String() string { return syncPromiseNames[s] }

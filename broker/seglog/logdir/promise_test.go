@@ -18,7 +18,7 @@ const promiseSeedsSound = 1
 func TestEveryPromiseIsNeeded(t *testing.T) {
 	// The same workloads with every sync in place break nothing.
 	for seed := range uint64(promiseSeedsSound) {
-		for _, like := range []syncPromise{promiseSegment, promiseRecycleSegment} {
+		for _, like := range []syncPromise{promiseSegment, promiseRecycleSegment, promiseKept} {
 			if problem := harm(t, seed, like, promiseCount); problem != "" {
 				t.Fatalf("seed %d, nothing left out: %s", seed, problem)
 			}
@@ -50,6 +50,7 @@ func harm(t *testing.T, seed uint64, like, leave syncPromise) string {
 	if like == promiseRecycleSegment || like == promiseRecycleEntry {
 		wl.direct, wl.steps, wl.kills = -1, 200, false // it takes a full journal
 	}
+	wl.often = like == promiseReplayed || like == promiseKept || like == promiseKeptBody
 	r := newCrashRun(t, 1000+seed, wl)
 	return strings.Join(r.run(wl), "\n")
 }
@@ -57,7 +58,7 @@ func harm(t *testing.T, seed uint64, like, leave syncPromise) string {
 // insideOf is how many crashes within a recovery are tried: verdicts are about
 // nothing else.
 func insideOf(leave syncPromise, i int) int {
-	if leave == promiseStandingContents || leave == promiseStandingEntry || i%8 == 0 {
+	if leave == promiseStandingContents || leave == promiseStandingEntry || leave == promiseKeptBody || i%8 == 0 {
 		return 2
 	}
 	return 0

@@ -64,12 +64,7 @@ func (d *Dir) recover() error {
 			folders = append(folders, f)
 		}
 	}
-	results := make([]Recovered, len(folders))
-	err = d.parallel(len(folders), d.cfg.RecoveryLanes, func(i int) error {
-		var err error
-		results[i], err = r.partition(folders[i])
-		return err
-	})
+	results, err := r.partitions(folders)
 	if err != nil {
 		return err
 	}
@@ -81,6 +76,34 @@ func (d *Dir) recover() error {
 		Scanned: r.scanned.Load(), TookMs: d.cfg.Clock.Mono().Sub(began).Milliseconds(),
 	})
 	return nil
+}
+
+// partitions recovers them all and makes what they keep durable.
+func (r *recovery) partitions(folders []folder) ([]Recovered, error) {
+	d := r.d
+	d.generation.Store(r.journal.generation)
+	d.blockNumber.Store(newestBlock(r.journal.files))
+	d.committer.j.sequence = r.journal.sequence
+	later := false
+	prepared := make(chan error, 1)
+	go func() {
+		err := ErrOffline // of a call that does not return
+		defer func() { prepared <- err }()
+		later, err = r.prepare()
+	}()
+	results, left := make([]Recovered, len(folders)), make([]leftover, len(folders))
+	err := d.parallel(len(folders), d.cfg.RecoveryLanes, func(i int) (err error) {
+		results[i], left[i], err = r.partition(folders[i])
+		return err
+	})
+	if err = firstError(<-prepared, err); err != nil {
+		return nil, err
+	}
+	nameless, err := r.keep(left, later)
+	for i := range results {
+		results[i].nameless = nameless[results[i].ID]
+	}
+	return results, err
 }
 
 // readRoot reads the files at the directory's root.
@@ -161,7 +184,8 @@ func (r *recovery) folderOf(info vfs.Info) (folder, error) {
 	return folder{topic: topic, partition: partition, path: path}, nil
 }
 
-// end makes what was found the new beginning: marks that say so, an empty journal.
+// end makes what was found the new beginning: marks that say so and an empty
+// journal, unless segments are left to sync; then the background lane does it.
 func (r *recovery) end(results []Recovered) error {
 	d := r.d
 	slices.SortFunc(results, func(a, b Recovered) int {
@@ -172,18 +196,22 @@ func (r *recovery) end(results []Recovered) error {
 	})
 	d.recovered = results
 	t := &d.background.marks
+	j := &d.committer.j
+	j.completed.Store(j.sequence)
 	t.head = marksHead{generation: r.journal.generation, sequence: r.journal.sequence}
+	if d.background.kept != nil {
+		t.head.sequence = r.head.sequence
+	}
 	for i := range results {
 		if results[i].Err == nil {
 			d.byID[results[i].ID] = i
-			t.put(entryOf(&results[i], r.journal.sequence), 0)
+			t.put(entryOf(&results[i], j.sequence), 0)
 		}
 	}
 	r.findLost()
-	j := &d.committer.j
-	d.generation.Store(r.journal.generation)
-	j.sequence = r.journal.sequence
-	j.completed.Store(j.sequence)
+	if d.background.kept != nil {
+		return nil
+	}
 	if len(results) == 0 && len(r.journal.files) == 0 {
 		return nil // a new directory
 	}

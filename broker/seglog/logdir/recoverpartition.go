@@ -32,8 +32,15 @@ type partRecovery struct {
 	entries   []journalItem
 	touched   bool
 
+	// proved is how far marks and journal prove the log durable, and claimed how
+	// far anything in them reaches.
+	proved, claimed int64
+
 	dirty   []string // .log files to sync
 	entered bool     // entries of the folder changed
+	changed bool     // recovery has cut the log: F3
+	forget  bool     // marks or journal tell of bytes that the log no longer has
+	tail    tail
 	waiting waitingEntries
 }
 
@@ -41,13 +48,13 @@ type logFile struct {
 	base, size int64
 }
 
-// partition recovers the partition in f. An error is one of the file system;
-// a folder that makes no sense is reported in the result.
-func (r *recovery) partition(f folder) (Recovered, error) {
+// partition recovers the partition in f, all but the syncs. An error is one of
+// the file system; a folder that makes no sense is reported in the result.
+func (r *recovery) partition(f folder) (Recovered, leftover, error) {
 	p := &partRecovery{recovery: r, folder: f}
 	out := Recovered{Topic: f.topic, ID: kafka.TopicPartition{Partition: f.partition}}
 	if err := p.list(); err != nil {
-		return out, err
+		return out, leftover{}, err
 	}
 	b, err := vfs.ReadFile(r.d.cfg.FS, f.path+"/"+seglog.PartitionMetadataFile, smallFileMax)
 	if err == nil {
@@ -55,7 +62,7 @@ func (r *recovery) partition(f folder) (Recovered, error) {
 	}
 	if err != nil {
 		out.Err = fmt.Errorf("folder %s: %w", f.path, err)
-		return out, nil
+		return out, leftover{}, nil
 	}
 	p.id = out.ID
 	out.State, err = p.run()
@@ -63,7 +70,15 @@ func (r *recovery) partition(f folder) (Recovered, error) {
 	if err != nil {
 		err = fmt.Errorf("partition %s-%d: %w", f.topic, f.partition, err)
 	}
-	return out, err
+	return out, p.left(out.State.End), err
+}
+
+// left is what has to be made durable of the partition.
+func (p *partRecovery) left(end int64) leftover {
+	return leftover{
+		id: p.id, path: p.path, files: p.dirty, entries: p.entered || len(p.dirty) > 0,
+		changed: p.changed, forget: p.forget, tail: p.tail, end: end, marked: p.synced,
+	}
 }
 
 // list reads the folder and removes what waits for removal.
@@ -107,6 +122,7 @@ func (p *partRecovery) run() (seglog.State, error) {
 			return seglog.State{}, err
 		}
 	}
+	p.prove()
 	if err := p.replay(); err != nil {
 		return seglog.State{}, err
 	}
@@ -149,6 +165,23 @@ func (p *partRecovery) fold() {
 	}
 	p.skipDeleted()
 	p.touched = p.journal.all || p.journal.touched[p.id]
+}
+
+// prove finds out what is durable: all below S and below the resume point, and
+// the journal's entries that continue it.
+func (p *partRecovery) prove() {
+	p.proved = p.synced
+	if p.resume != nil {
+		p.proved = max(p.proved, p.resume.end)
+	}
+	p.claimed = p.proved
+	for i := range p.entries {
+		it := &p.entries[i]
+		if it.first <= p.proved {
+			p.proved = max(p.proved, it.last+1)
+		}
+		p.claimed = max(p.claimed, it.last+1)
+	}
 }
 
 // skipDeleted drops entries of segments that lie wholly below the log start:

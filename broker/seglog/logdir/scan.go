@@ -29,7 +29,10 @@ type scanned struct {
 	remade    []*remade        // of the segments looked at
 	cut       *seglog.CutError // nil when nothing failed
 	hole      bool             // a segment that must be there is missing or too short
+	remnants  bool             // what is there was removed, though not durably
 	looked    bool             // at bytes behind the resume point
+	proved    int64            // how far the log is known to be durable
+	tail      tail             // behind that
 }
 
 // remade are index entries of a segment that follow from scanned batches.
@@ -44,27 +47,32 @@ type remade struct {
 
 // scan judges the log from the resume point on, or from its first segment.
 func (p *partRecovery) scan() (*scanned, error) {
-	s := &scanned{}
+	s := &scanned{proved: p.proved}
 	files := p.files
 	if p.resume != nil && !p.resumable(s) {
 		p.resume = nil
 	}
-	cfg := seglog.ScanConfig{IndexInterval: indexIntervalDefault}
+	cfg := seglog.ScanConfig{IndexInterval: indexIntervalDefault, EpochsFrom: p.start}
 	var first seglog.Segment
 	if x := p.resume; x != nil {
 		first = x.segments[len(x.segments)-1]
 		s.segments = p.closedOf(x)
 		files = p.from(first.Base)
 		cfg.Next = x.end
-		cfg.Epochs = mergeEpochs(x.epochs, epochsFrom(p.hadEpoch, x.end, p.start), x.end)
+		cfg.Epochs = mergeEpochs(x.epochs, p.hadEpoch, x.end)
 		s.producers = seglog.NewProducerTable(0, x.producers)
 	} else {
+		if len(files) > 0 && files[0].base > p.start && p.claimed <= p.start && !p.noMarks {
+			// The log was to begin anew at its start, and the crash has kept some
+			// of the files of before. (Kafka's log may begin above what it says.)
+			s.remnants, files = true, nil
+		}
 		if len(files) == 0 {
 			files = []logFile{{base: p.start}}
 		}
 		first = emptyInfo(files[0].base, p.d.cfg.Clock.Wall())
 		cfg.Next = first.Base
-		cfg.Epochs = epochsFrom(p.hadEpoch, first.Base, p.start)
+		cfg.Epochs = p.hadEpoch
 		s.producers = seglog.NewProducerTable(0, p.snapshotAt(first.Base))
 	}
 	cfg.Producers = s.producers
@@ -132,19 +140,6 @@ func mergeEpochs(known, file []seglog.EpochStart, end int64) []seglog.EpochStart
 	return merged
 }
 
-// epochsFrom is the file for a scan that begins at base: where the log start
-// lies above, the entry that was moved up to it says nothing of what is below.
-func epochsFrom(file []seglog.EpochStart, base, start int64) []seglog.EpochStart {
-	if base >= start {
-		return file
-	}
-	n := 0
-	for n < len(file) && file[n].Offset <= start {
-		n++
-	}
-	return file[n:]
-}
-
 // snapshotAt reads the producer snapshot at base, if a sound one is there.
 func (p *partRecovery) snapshotAt(base int64) []seglog.ProducerEntry {
 	file := seglog.FileName(base, seglog.SnapshotSuffix)
@@ -170,6 +165,7 @@ func (p *partRecovery) scanSegment(s *scanned, f logFile, info seglog.Segment) (
 		s.cut, s.looked = cut, true
 		return true, nil
 	}
+	s.tail.begin(f.base, info.Size, s.scanner.Next())
 	re := &remade{base: f.base, from: info.Size, next: s.scanner.Next()}
 	s.remade = append(s.remade, re)
 	if f.size > info.Size {
@@ -231,6 +227,7 @@ func (s *scanned) step(chunk []byte, re *remade) (used int, cut *seglog.CutError
 			return used, cut
 		}
 		used += n
+		s.tail.pass(int64(n), s.scanner.Next(), s.proved)
 		if r.HasIndex {
 			re.index = append(re.index, r.Index)
 		}

@@ -14,7 +14,7 @@ import (
 // everything that stays is synced.
 func (p *partRecovery) settle(s *scanned) (seglog.State, error) {
 	end := s.scanner.Next()
-	restart := end < p.start
+	restart := end < p.start || s.remnants
 	end = max(end, p.start) // what lies below the log start is deleted
 	evidence := seglog.Evidence{
 		Clean: p.clean && !s.looked && s.cut == nil && !p.touched, SyncedThrough: p.synced,
@@ -45,9 +45,8 @@ func (p *partRecovery) settle(s *scanned) (seglog.State, error) {
 	if err := p.settleEpochs(epochs); err != nil {
 		return seglog.State{}, err
 	}
-	if err := p.syncKept(); err != nil {
-		return seglog.State{}, err
-	}
+	p.forget = p.forget || s.hole || restart
+	p.tail = s.tail
 	start := max(p.start, s.segments[0].Base)
 	st := seglog.State{
 		LogStart: start, End: end, Segments: s.segments, Producers: s.producers.Entries(),
@@ -95,6 +94,8 @@ func (p *partRecovery) cut(s *scanned, verdict seglog.Standing) error {
 		}
 	}
 	p.files = slices.DeleteFunc(p.files, func(f logFile) bool { return f.base > c.Segment })
+	p.changed = true
+	p.forget = p.forget || c.Offset < p.claimed
 	p.d.cfg.Events.Emit(LogCut{
 		Dir: p.d.cfg.Path, Topic: p.topic, Partition: p.folder.partition, Offset: c.Offset,
 		Bytes: bytes, Reason: c.Error(), Kept: kept,
@@ -172,23 +173,9 @@ func (p *partRecovery) restart(s *scanned) error {
 func (p *partRecovery) settleEpochs(epochs []seglog.EpochStart) error {
 	for _, e := range p.hadEpoch {
 		if !slices.Contains(epochs, e) && e.Offset > p.start {
-			p.entered = true // F3, for a cut made by recovery: syncKept syncs the folder
+			p.entered, p.changed = true, true // F3, for a cut made by recovery: the folder is synced
 			return p.d.replaceEpochs(p.path, epochs)
 		}
-	}
-	return nil
-}
-
-// syncKept makes what recovery kept, and how it left the folder, durable: it
-// counts as D from here on.
-func (p *partRecovery) syncKept() error {
-	for _, file := range p.dirty {
-		if err := p.d.syncNamed(p.path+"/"+file, promiseRecovered); err != nil {
-			return err
-		}
-	}
-	if p.entered || len(p.dirty) > 0 {
-		return p.d.syncDir(p.path, promiseRecoveredEntries)
 	}
 	return nil
 }
