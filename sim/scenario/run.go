@@ -288,7 +288,7 @@ func (r *run) progress() error {
 		for _, host := range r.hosts {
 			all = all && r.recorder.Progressed(host, healed)
 		}
-		if all {
+		if all && !r.plan.Settle {
 			return nil
 		}
 		r.world.Sleep(progressEvery, nil)

@@ -50,6 +50,9 @@ type Plan struct {
 	// Script, if there is one, runs beside the clients: what a scenario wants
 	// to happen in a certain order. It returns when stop closes at the latest.
 	Script func(s *Stage)
+	// Settle lets the run go on to the deadline for progress after the heal, so
+	// that groups can be held to agree by then.
+	Settle bool
 	// Demands are marks that must have fired, else the run is broken.
 	Demands []string
 }
@@ -67,7 +70,10 @@ type Stage struct {
 
 // All are the scenarios, in a fixed order.
 func All() []Scenario {
-	return []Scenario{mixed()}
+	return []Scenario{
+		mixed(), idempotentRetries(), groups(), retention(), diskFull(), recovery(), journalPower(), configs(), churn(),
+		lateRepeat(), silentMember(), rollPower(),
+	}
 }
 
 // Names lists all scenarios' names.

@@ -141,7 +141,7 @@ func (f *fetcher) deleteRecords(at *spot, before int64) (low int64, ok bool) {
 // addPartition adds one to a topic.
 func (d *admin) addPartition() {
 	topic := d.topic()
-	if topic.Partitions() >= d.AddPartitions {
+	if topic.Partitions() >= d.AddPartitions || d.env.calm() { // groups are to settle
 		return
 	}
 	l := d.fetcher.link(nobody)

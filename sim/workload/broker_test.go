@@ -94,7 +94,7 @@ func TestGroups(t *testing.T) {
 		h, report := b.finish(linearizability.Options{})
 		b.shut()
 		b.fine(h, report, map[history.Kind]int{
-			history.KindAssign: 30, history.KindCommitOffset: 200, history.KindFetchOffset: 30, history.KindLeaveGroup: 3, history.KindPoll: 200,
+			history.KindAssign: 12, history.KindCommitOffset: 200, history.KindFetchOffset: 30, history.KindLeaveGroup: 3, history.KindPoll: 200,
 		})
 	})
 }
@@ -118,7 +118,7 @@ func TestMuteMember(t *testing.T) {
 		b.sleep(30 * time.Second)
 		h, report := b.finish(linearizability.Options{})
 		b.shut()
-		b.fine(h, report, map[history.Kind]int{history.KindAssign: 6, history.KindPoll: 50})
+		b.fine(h, report, map[history.Kind]int{history.KindAssign: 4, history.KindPoll: 50})
 	})
 }
 

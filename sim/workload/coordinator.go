@@ -75,25 +75,21 @@ func (m *member) join() {
 	one.Name, one.Metadata = protocolName, subscription(m.Topics)
 	req.Protocols = append(req.Protocols, one)
 
-	op := m.op(history.KindAssign, l.node)
-	call := m.fetcher.recordUntil(l, req, op, m.Rebalance+m.Timeout, m.env.Stop)
+	// Of no history: a generation counts from when its assignment is written, and
+	// a crash before that lets another begin with its number.
+	call := l.askUntil(req, m.Rebalance+m.Timeout, m.env.Stop)
 	if call.err != nil {
+		m.fetcher.failed(call.err)
 		m.coordinator = nobody
 		return
 	}
+	m.fetcher.answered()
 	resp := call.resp.(*kmsg.JoinGroupResponse)
 	if resp.ErrorCode == 0 || kafka.ErrorCode(resp.ErrorCode) == kafka.ErrMemberIDRequired {
 		m.id = resp.MemberID
 	}
-	op.Group.Member = m.id
 	if resp.ErrorCode == 0 {
 		m.generation = resp.Generation
-		op.Group.Generation = resp.Generation
-	}
-	if m.Mute {
-		m.env.Recorder.Drop(op) // it will not be one of them
-	} else {
-		m.env.Recorder.Answered(op, resp.ErrorCode, call.at)
 	}
 	switch {
 	case kafka.ErrorCode(resp.ErrorCode) == kafka.ErrMemberIDRequired:
@@ -109,7 +105,7 @@ func (m *member) join() {
 func (m *member) op(kind history.Kind, node int32) *history.Op {
 	return &history.Op{
 		Client: m.env.Name, Node: node, Kind: kind,
-		Group: &history.Group{Group: m.Group, Member: m.id, Generation: m.generation, Topics: m.topicIDs()},
+		Group: &history.Group{Group: m.Group, Member: m.who(), Generation: m.generation, Topics: m.topicIDs()},
 	}
 }
 

@@ -235,7 +235,7 @@ var untruths = []struct {
 				resp.Generation = told - 1
 			}
 		})()
-	}, actors: groups, found: []string{"groups generation-back"}},
+	}, actors: groups, found: []string{"liveness no-progress"}},
 	{name: "deletes no records", lies: func() lies {
 		low := map[string]int64{}
 		return lies{request: func(req kmsg.Request) (kmsg.Response, bool) {

@@ -244,6 +244,15 @@ func (m *member) instance() *string {
 	return &m.InstanceID
 }
 
+// who is the member in histories: whoever comes back as a static member takes the
+// old one's place, in the same generation and under another member id.
+func (m *member) who() string {
+	if m.InstanceID != "" {
+		return m.InstanceID
+	}
+	return m.id
+}
+
 // topicIDs are those subscribed to.
 func (m *member) topicIDs() (ids []string) {
 	for _, t := range m.Topics {

@@ -97,7 +97,7 @@ func (m *member) topicText(byID bool, name string, id [16]byte) string {
 func (m *member) offsetOp(kind history.Kind, at *spot, node int32, travel int64) *history.Op {
 	return &history.Op{
 		Request: travel, Client: m.env.Name, Node: node, Kind: kind, Topic: at.topic.Text(), Partition: at.number,
-		Offset: &history.Offset{Group: m.Group, Member: m.id, Generation: m.generation, Value: history.Unknown, CoordinatorEpoch: history.Unknown},
+		Offset: &history.Offset{Group: m.Group, Member: m.who(), Generation: m.generation, Value: history.Unknown, CoordinatorEpoch: history.Unknown},
 	}
 }
 
