@@ -3,7 +3,6 @@ package broker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 
 	"github.com/moldau/moldau/broker/api"
@@ -45,6 +44,7 @@ type Broker struct {
 	internal *memnet.Network // between this node's own broker and controller
 	budget   *server.Budget
 
+	offline    lostDirs
 	lock       []interface{ Close() error }
 	dirs       []*logdir.Dir
 	holder     *published.Holder
@@ -174,24 +174,4 @@ func (b *Broker) fail(err error) {
 	case b.failed <- err:
 	default:
 	}
-}
-
-// Healthy says why the node does not serve what it should, nil if it does.
-func (b *Broker) Healthy() error {
-	select {
-	case <-b.ready:
-	default:
-		return errors.New("starting")
-	}
-	select {
-	case <-b.stop:
-		return errors.New("stopping")
-	default:
-	}
-	for _, d := range b.dirs {
-		if err := d.Err(); err == nil {
-			return nil
-		}
-	}
-	return fmt.Errorf("all %d log directories are offline", len(b.dirs))
 }

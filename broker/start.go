@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"math"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -154,7 +155,7 @@ func (b *Broker) openAll(store *raftmeta.Store) error {
 	errs := make([]error, len(opened))
 	for i, d := range b.identity.Directories {
 		if d.Offline != nil {
-			b.cfg.Events.Emit(DirectoryOffline{Path: d.Path, Err: d.Offline})
+			b.lost(d.Path, d.Offline)
 			continue
 		}
 		wg.Add(1)
@@ -171,7 +172,7 @@ func (b *Broker) openAll(store *raftmeta.Store) error {
 				err = errors.Join(err, fmt.Errorf("log directory %s is in use by another process", b.identity.Directories[i].Path))
 				continue
 			}
-			b.cfg.Events.Emit(DirectoryOffline{Path: b.identity.Directories[i].Path, Err: errs[i]})
+			b.lost(b.identity.Directories[i].Path, errs[i])
 		}
 		if d != nil {
 			b.dirs = append(b.dirs, d)
@@ -195,7 +196,7 @@ func (b *Broker) openDir(d identity.Directory) (*logdir.Dir, error) {
 // the replicas in it answer storage errors, all others go on, and the next
 // heartbeat tells the controller.
 func (b *Broker) directoryLost(d identity.Directory, err error) {
-	b.cfg.Events.Emit(DirectoryOffline{Path: d.Path, Err: err})
+	b.lost(d.Path, err)
 }
 
 func (b *Broker) startQuorum(store *raftmeta.Store) error {
@@ -283,6 +284,17 @@ func (b *Broker) serverConfig() server.Config {
 	}
 }
 
+// connectionLimits are those of the clients' listeners, as the applied image
+// has them.
+func (b *Broker) connectionLimits(listener, host string) server.Limits {
+	limits := config.ResolveConnectionLimits(b.layers(b.manager.Image(), ""))
+	at, ok := b.cfg.Settings.ListenerConnections[listener]
+	if !ok {
+		at = math.MaxInt32
+	}
+	return server.Limits{Node: limits.Node, Listener: at, Host: limits.Host(host)}
+}
+
 // startManager opens the replicas of the image that contains this
 // incarnation's registration, and then follows (rule L1).
 func (b *Broker) startManager() {
@@ -356,7 +368,9 @@ func (b *Broker) serve() error {
 		Clock: b.cfg.Clock, Entropy: b.cfg.Entropy, Events: b.cfg.Events, Life: b.life,
 		Manager: b.manager, Controllers: controllers{b.uplink, b.cfg.Settings.RequestTimeout, b.stop}, Dirs: b.dirs, Layers: b.layers, Synced: b.synced,
 	})
-	b.server = server.New(b.serverConfig())
+	cfg := b.serverConfig()
+	cfg.Limits, cfg.Protected = b.connectionLimits, b.cfg.Settings.InterBroker
+	b.server = server.New(cfg)
 	for _, l := range b.clientListens {
 		b.server.Serve(l.Name, l.ln, b.handler, nil)
 	}

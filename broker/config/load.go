@@ -26,6 +26,7 @@ func Load(properties []Property) (*Broker, *Report, error) {
 		b.fill(b.Layers())
 		l.node(b)
 		l.relations(b)
+		l.connectionLimits(b)
 	}
 	l.protection()
 	if len(l.problems) > 0 {
@@ -164,6 +165,9 @@ func (l *loader) finish() {
 		}
 	}
 	for _, p := range l.prefixed {
+		if strings.HasSuffix(p.Name, ".max.connections") {
+			continue
+		}
 		l.report.Ignored = append(l.report.Ignored, p.Name)
 	}
 	slices.Sort(l.report.Ignored)

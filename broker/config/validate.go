@@ -112,6 +112,11 @@ func validate(scope Scope, name, text string) error {
 	if e.asks(v) {
 		return &problem{ErrInvalid, e.refusal()}
 	}
+	if name == hostLimitsName {
+		if _, err := parseHostLimits(text); err != nil {
+			return &problem{ErrInvalid, err.Error()}
+		}
+	}
 	return nil
 }
 

@@ -31,8 +31,6 @@ var looser = map[string]string{
 	"group.streams.assignors":                         "not served",
 	"group.streams.rack.aware.assignment.tags":        "not served",
 	"group.streams.topology.description.plugin.class": "not served",
-	"max.connections.per.ip":                          "0 is taken at its word",
-	"max.connections.per.ip.overrides":                "not served",
 }
 
 // Values are accepted and refused as Kafka does, at the bounds of every setting

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/pprof"
+	"strings"
 	"sync"
 	"time"
 
@@ -40,6 +41,9 @@ type Config struct {
 	// Live says why the process should be ended, nil if it should not; Ready
 	// why it should get no traffic. Nil functions mean always well.
 	Live, Ready func() error
+	// Troubles are what an operator should know, a line each, below the answer
+	// of both; nil tells none.
+	Troubles func() []string
 	// Logger gets the HTTP server's complaints; nil drops them.
 	Logger *slog.Logger
 	// Process adds the metrics of the Go runtime and the process.
@@ -101,8 +105,8 @@ func handler(cfg *Config) http.Handler {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: scrapesMax, ErrorHandling: promhttp.ContinueOnError}))
-	mux.HandleFunc("GET /healthz", probe(cfg.Live))
-	mux.HandleFunc("GET /readyz", probe(cfg.Ready))
+	mux.HandleFunc("GET /healthz", probe(cfg.Live, cfg.Troubles))
+	mux.HandleFunc("GET /readyz", probe(cfg.Ready, cfg.Troubles))
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
@@ -112,18 +116,22 @@ func handler(cfg *Config) http.Handler {
 	return mux
 }
 
-// probe answers 200 and ok, or 503 and the reason.
-func probe(state func() error) http.HandlerFunc {
+// probe answers 200 and ok, or 503 and the reason, and below it the troubles.
+func probe(state func() error, troubles func() []string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		lines := []string{"ok"}
+		status := http.StatusOK
 		if state != nil {
 			if err := state(); err != nil {
-				w.WriteHeader(http.StatusServiceUnavailable)
-				io.WriteString(w, err.Error()+"\n")
-				return
+				status, lines[0] = http.StatusServiceUnavailable, err.Error()
 			}
 		}
-		io.WriteString(w, "ok\n")
+		if troubles != nil {
+			lines = append(lines, troubles()...)
+		}
+		w.WriteHeader(status)
+		io.WriteString(w, strings.Join(lines, "\n")+"\n")
 	}
 }
 

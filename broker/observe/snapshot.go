@@ -48,6 +48,8 @@ type Listener struct {
 	Name              string
 	Connections       int64
 	Accepted, Refused uint64 // refused: closed for a malformed or unserved request
+	OverHost          uint64 // closed for the limit of their address
+	BlockedNanos      uint64 // time that accepting waited for a connection to end
 	BytesIn, BytesOut uint64
 }
 

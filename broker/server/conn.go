@@ -54,7 +54,8 @@ type Conn struct {
 	gone   atomic.Bool
 	closed chan struct{}
 
-	idleSet clock.Mono // when the idle timeout was last renewed
+	used    atomic.Int64 // clock.Mono of the last request
+	idleSet clock.Mono   // when the idle timeout was last renewed
 }
 
 // Closed is closed when the connection is. A handler that waits on the
@@ -145,6 +146,7 @@ func (c *Conn) serveFrame(frame *buffer.Frame) error {
 		defer req.EndTurn()
 	}
 	start := c.srv.cfg.Clock.Mono()
+	c.used.Store(int64(start))
 	body, later, err := c.Listener.handler.Serve(&req)
 	c.srv.stats.request(req.Key, req.Version, len(frame.Bytes()), c.srv.cfg.Clock.Mono().Sub(start))
 	if err != nil || later {

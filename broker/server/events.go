@@ -1,14 +1,22 @@
 package server
 
 import (
+	"errors"
 	"log/slog"
 	"sync"
+
+	"github.com/moldau/moldau/net/transport"
 )
 
-// AcceptFailed reports a listener that could not accept.
+// AcceptFailed reports a listener that could not accept. Clients wait, or are
+// turned away by the system, until it can again.
 type AcceptFailed struct {
 	Listener string
 	Err      error
+	// Failures are the attempts that failed since the last report; Connections
+	// how many are open.
+	Failures    int
+	Connections int64
 }
 
 // Kind names the event.
@@ -19,7 +27,11 @@ func (AcceptFailed) Level() slog.Level { return slog.LevelWarn }
 
 // Attrs are listener and error.
 func (e AcceptFailed) Attrs() []slog.Attr {
-	return []slog.Attr{slog.String("listener", e.Listener), slog.Any("error", e.Err)}
+	attrs := []slog.Attr{slog.String("listener", e.Listener), slog.Any("error", e.Err), slog.Int("failures", e.Failures), slog.Int64("connections", e.Connections)}
+	if errors.Is(e.Err, transport.ErrTooManyFiles) {
+		attrs = append(attrs, slog.String("hint", "raise the limit of open files (ulimit -n, LimitNOFILE) or lower max.connections"))
+	}
+	return attrs
 }
 
 // refusalsReportedMax are the refused connections reported one by one between

@@ -36,10 +36,12 @@ type Config struct {
 	Budget *Budget
 	// MaxFrameBytes is socket.request.max.bytes.
 	MaxFrameBytes int
-	// MaxConnections and MaxConnectionsPerHost bound what is accepted; beyond
-	// it a connection is closed at once. Zero means no bound.
-	MaxConnections        int
-	MaxConnectionsPerHost int
+	// Limits are those of a listener and a client's address; nil means none. It
+	// is asked for every connection, so that they may change.
+	Limits func(listener, host string) Limits
+	// Protected is the name of the listener between brokers, which has room
+	// beyond the node's limit.
+	Protected string
 	// IdleTimeout closes connections on which nothing arrived for so long; zero: never.
 	IdleTimeout time.Duration
 	// Turns is how many requests with large answers are computed at once; at
@@ -61,6 +63,7 @@ type Server struct {
 	mu     sync.Mutex
 	conns  map[uint64]*Conn
 	hosts  map[string]int
+	freed  chan struct{} // closed when a connection ends; nil if nobody waits
 	nextID uint64
 	lists  []*Listener
 	closed bool
@@ -77,6 +80,7 @@ type Listener struct {
 	ln      transport.Listener
 	handler Handler
 	sniffer Sniffer
+	open    int // connections; guarded by the server's lock
 }
 
 // Addr is the address listened on, with the real port.
@@ -121,18 +125,27 @@ func (s *Server) Serve(name string, ln transport.Listener, handler Handler, snif
 	return l
 }
 
-// acceptPause is waited after a failed accept (no descriptors left, for example).
-const acceptPause = 20 * time.Millisecond
+const (
+	// acceptPause is waited after a failed accept (no descriptors left, for example).
+	acceptPause = 20 * time.Millisecond
+	// acceptReportEvery passes between two reports of failed accepts of a listener.
+	acceptReportEvery = 10 * time.Second
+)
 
 func (s *Server) acceptLoop(l *Listener) {
 	defer s.wg.Done()
+	failures, reported := 0, clock.Mono(0)
 	for {
 		tc, err := l.ln.Accept()
 		if errors.Is(err, transport.ErrClosed) {
 			return
 		}
 		if err != nil {
-			s.cfg.Events.Emit(AcceptFailed{Listener: l.Name, Err: err})
+			failures++
+			if now := s.cfg.Clock.Mono(); reported == 0 || now.Sub(reported) >= acceptReportEvery {
+				s.cfg.Events.Emit(AcceptFailed{Listener: l.Name, Err: err, Failures: failures, Connections: s.stats.connections.Load()})
+				failures, reported = 0, now
+			}
 			if !s.cfg.Clock.Sleep(acceptPause, s.stop) {
 				return
 			}
@@ -140,31 +153,6 @@ func (s *Server) acceptLoop(l *Listener) {
 		}
 		s.admit(l, tc)
 	}
-}
-
-func (s *Server) admit(l *Listener, tc transport.Conn) {
-	host := hostOf(tc.RemoteAddr())
-	c := &Conn{Listener: l, Host: host, srv: s, tc: tc, closed: make(chan struct{})}
-	c.drained.L = &c.mu
-	s.mu.Lock()
-	over := s.closed ||
-		s.cfg.MaxConnections > 0 && len(s.conns) >= s.cfg.MaxConnections ||
-		s.cfg.MaxConnectionsPerHost > 0 && s.hosts[host] >= s.cfg.MaxConnectionsPerHost
-	if over {
-		s.mu.Unlock()
-		s.stats.refused.Add(1)
-		_ = tc.Close() // refused: nothing was promised
-		return
-	}
-	s.nextID++
-	c.id = s.nextID
-	s.conns[c.id] = c
-	s.hosts[host]++
-	s.wg.Add(1)
-	s.mu.Unlock()
-	s.stats.accepted.Add(1)
-	s.stats.connections.Add(1)
-	go s.start(c)
 }
 
 // start looks at the first bytes where a sniffer wants to, then serves.
@@ -189,10 +177,7 @@ func (s *Server) start(c *Conn) {
 // drop takes a connection off the books.
 func (s *Server) drop(c *Conn) {
 	s.mu.Lock()
-	delete(s.conns, c.id)
-	if s.hosts[c.Host]--; s.hosts[c.Host] <= 0 {
-		delete(s.hosts, c.Host)
-	}
+	s.leave(c)
 	s.mu.Unlock()
 	s.stats.connections.Add(-1)
 }

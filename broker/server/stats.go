@@ -14,6 +14,8 @@ type Stats struct {
 	BytesIn       uint64
 	BytesOut      uint64
 	Refused       uint64 // connections closed for a malformed or unserved request
+	OverHost      uint64 // connections closed for the limit of their address
+	BlockedNanos  uint64 // time that listeners waited for a connection to end
 	Evicted       uint64
 	BudgetUsed    int64
 	Requests      [kmsg.MaxKey + 1]uint64 // by API key
@@ -25,6 +27,8 @@ type counters struct {
 	connections atomic.Int64
 	accepted    atomic.Uint64
 	refused     atomic.Uint64
+	overHost    atomic.Uint64
+	blocked     atomic.Uint64 // nanoseconds
 	bytesIn     atomic.Uint64
 	bytesOut    atomic.Uint64
 	byKey       [kmsg.MaxKey + 1]struct{ requests, nanos, bytes atomic.Uint64 }
@@ -43,10 +47,11 @@ func (s *Server) Stats() Stats {
 		Connections: s.stats.connections.Load(),
 		Accepted:    s.stats.accepted.Load(),
 		Refused:     s.stats.refused.Load(),
-		BytesIn:     s.stats.bytesIn.Load(),
-		BytesOut:    s.stats.bytesOut.Load(),
-		Evicted:     s.budget.Evicted(),
-		BudgetUsed:  s.budget.Used(),
+		OverHost:    s.stats.overHost.Load(), BlockedNanos: s.stats.blocked.Load(),
+		BytesIn:    s.stats.bytesIn.Load(),
+		BytesOut:   s.stats.bytesOut.Load(),
+		Evicted:    s.budget.Evicted(),
+		BudgetUsed: s.budget.Used(),
 	}
 	for i := range s.stats.byKey {
 		k := &s.stats.byKey[i]

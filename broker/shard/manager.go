@@ -121,6 +121,17 @@ func (m *Manager) Image() *metaimage.Image {
 // Shards is the number of shards.
 func (m *Manager) Shards() int { return len(m.shards) }
 
+// Slowest is the shard whose last round lies back longest, and when that
+// began. An idle shard goes round every tickEvery.
+func (m *Manager) Slowest() (index int, at clock.Mono) {
+	for i, s := range m.shards {
+		if round := clock.Mono(s.round.Load()); i == 0 || round < at {
+			index, at = i, round
+		}
+	}
+	return index, at
+}
+
 // Find is the replica of a partition that this broker hosts, or nil.
 func (m *Manager) Find(id kafka.TopicPartition) *Handle {
 	m.mu.RLock()

@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/moldau/moldau/broker/event"
@@ -37,6 +38,7 @@ type Shard struct {
 	in     *inbox.Inbox[message]
 	ended  chan struct{}
 	life   *life.Life
+	round  atomic.Int64 // clock.Mono at which the loop began its last round
 
 	// The rest belongs to the loop.
 	now       replica.Times
@@ -99,6 +101,7 @@ func (s *Shard) run() {
 
 func (s *Shard) readClock() {
 	s.now = replica.Times{Wall: s.clock.Wall(), Mono: s.clock.Mono()}
+	s.round.Store(int64(s.now.Mono))
 }
 
 // carryOut takes what a step of h's machine wants done.

@@ -137,13 +137,24 @@ func (u *Uplink) heartbeat(l **link) error {
 	case kafka.ErrNone:
 	case kafka.ErrStaleBrokerEpoch, kafka.ErrBrokerIDNotRegistered:
 		// The registration is not in force any more: begin anew.
-		u.state.update(func() { u.state.epoch, u.state.fenced = -1, true })
+		now := u.cfg.Clock.Mono()
+		u.state.update(func() {
+			if !u.state.fenced {
+				u.state.turned = now
+			}
+			u.state.epoch, u.state.fenced = -1, true
+		})
 		return wireError("heartbeat", r.ErrorCode)
 	default:
 		return wireError("heartbeat", r.ErrorCode)
 	}
+	now := u.cfg.Clock.Mono()
 	u.state.mu.Lock()
 	was, released := u.state.fenced, u.state.released
+	u.state.answered = now
+	if was != r.IsFenced {
+		u.state.turned = now
+	}
 	u.state.mu.Unlock()
 	if was != r.IsFenced || released != r.ShouldShutdown {
 		u.state.update(func() { u.state.fenced, u.state.released = r.IsFenced, r.ShouldShutdown })

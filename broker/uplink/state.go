@@ -3,6 +3,8 @@ package uplink
 import (
 	"errors"
 	"sync"
+
+	"github.com/moldau/moldau/clock"
 )
 
 // state is what the session knows, for all to read and to wait for.
@@ -12,9 +14,11 @@ type state struct {
 	wake     chan struct{} // one slot: the session should send a heartbeat now
 	epoch    int64         // broker epoch, -1 before the registration
 	fenced   bool
-	ready    bool // the broker wants to be unfenced
-	leaving  bool // a controlled shutdown is wanted
-	released bool // the controller let the broker go
+	turned   clock.Mono // when fenced changed last
+	answered clock.Mono // when a controller answered last
+	ready    bool       // the broker wants to be unfenced
+	leaving  bool       // a controlled shutdown is wanted
+	released bool       // the controller let the broker go
 	failed   error
 }
 
@@ -52,6 +56,20 @@ func (u *Uplink) Fenced() bool {
 	u.state.mu.Lock()
 	defer u.state.mu.Unlock()
 	return u.state.fenced
+}
+
+// Contact is how the broker stands with the controllers.
+type Contact struct {
+	Answered    clock.Mono // when one answered a heartbeat last
+	Fenced      bool
+	FencedSince clock.Mono
+}
+
+// Contact tells how the broker stands with the controllers.
+func (u *Uplink) Contact() Contact {
+	u.state.mu.Lock()
+	defer u.state.mu.Unlock()
+	return Contact{u.state.answered, u.state.fenced, u.state.turned}
 }
 
 // SetReady says that the broker can serve: from now on it asks to be unfenced.

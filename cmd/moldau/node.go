@@ -90,7 +90,7 @@ func serveHTTP(network *tcp.Network, cfg *config.Broker, node snapshots, events 
 	}
 	server, err := observe.New(observe.Config{
 		Listener: listener, Source: node, Events: events, Logger: logger, Process: true,
-		Ready: node.node.Healthy,
+		Live: node.node.Live, Ready: node.node.Healthy, Troubles: node.node.Troubles,
 	})
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())

@@ -23,6 +23,8 @@ func mapError(err error) error {
 		name = transport.ErrClosed
 	case errors.Is(err, os.ErrDeadlineExceeded), isTimeout(err):
 		name = transport.ErrTimeout
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		name = transport.ErrTooManyFiles
 	case errors.Is(err, syscall.ECONNREFUSED):
 		name = transport.ErrRefused
 	default:

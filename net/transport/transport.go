@@ -20,6 +20,9 @@ var (
 	ErrTimeout = errors.New("i/o timeout")
 	// ErrRefused: nobody listens at the address.
 	ErrRefused = errors.New("connection refused")
+	// ErrTooManyFiles: the process has as many open files as it may. Accept may
+	// be called again.
+	ErrTooManyFiles = errors.New("too many open files")
 	// ErrShortFile: a file ended before the range that SendFile was to send.
 	// A part may have been sent, so the stream is broken: close it.
 	ErrShortFile = errors.New("file is shorter than the range to send")
