@@ -22,7 +22,7 @@ import (
 	"github.com/moldau/moldau/net/transport"
 )
 
-// Config is what a Broker is made from. All fields are required but Tuning.
+// Config is what a Broker is made from. All fields are required but Tuning and OpenFiles.
 type Config struct {
 	Settings *config.Broker
 	FS       vfs.FS
@@ -30,6 +30,9 @@ type Config struct {
 	Clock    clock.Clock
 	Entropy  clock.Entropy
 	Events   event.Sink
+	// OpenFiles is how many files the process may have open, connections among
+	// them; 0 if it is not known.
+	OpenFiles int
 	// Shards is the number of loops where moldau.shards does not say it, at
 	// least 1: the number of processors in production.
 	Shards int

@@ -32,6 +32,8 @@ import (
 const (
 	// lockName keeps two nodes from a directory before anything in it is read.
 	lockName = "moldau.lock"
+	// internalListener is the name of the controller listener within the process.
+	internalListener = "INTERNAL"
 	// internalAddress is the controller listener within the process.
 	internalAddress = "controller:1"
 )
@@ -188,8 +190,20 @@ func (b *Broker) openDir(d identity.Directory) (*logdir.Dir, error) {
 	return logdir.Open(b.cfg.Tuning.disk(logdir.Config{
 		FS: b.cfg.FS, Clock: b.cfg.Clock, Path: d.Path, Events: b.cfg.Events, Life: b.life,
 		OnOffline:     func(err error) { b.directoryLost(d, err) },
+		HandlesMax:    b.handlesMax(),
 		RecoveryLanes: b.cfg.Settings.RecoveryLanes, CheckpointInterval: b.cfg.Settings.CheckpointInterval,
 	}))
+}
+
+// handlesMax is how many segment files a directory keeps open, 0 for logdir's
+// own bound: an eighth of all files for all directories together, where that is less.
+func (b *Broker) handlesMax() int {
+	const few, usual = 16, 4096
+	each := b.cfg.OpenFiles / filesShares / len(b.cfg.Settings.LogDirs)
+	if b.cfg.OpenFiles == 0 || each >= usual {
+		return 0
+	}
+	return max(each, few)
 }
 
 // directoryLost reports a directory that went offline while the node runs;
@@ -263,12 +277,18 @@ func splitAddr(addr string) (string, uint16) {
 // the process.
 func (b *Broker) startController() error {
 	handler := api.NewController(b.cfg.Settings.NodeID, b.identity.ClusterID, b.quorum, b.holder.Load)
-	b.controller = server.New(b.serverConfig())
+	cfg := b.serverConfig()
+	cfg.Protected = internalListener
+	if files := b.cfg.OpenFiles; files > 0 {
+		limits := server.Limits{Node: files * controllerFilesShare / filesShares, Listener: math.MaxInt32, Host: math.MaxInt32}
+		cfg.Limits = func(string, string) server.Limits { return limits }
+	}
+	b.controller = server.New(cfg)
 	inside, err := b.internal.Listen(internalAddress)
 	if err != nil {
 		return fmt.Errorf("controller listener within the process: %w", err)
 	}
-	b.controller.Serve("INTERNAL", inside, handler, nil)
+	b.controller.Serve(internalListener, inside, handler, nil)
 	for _, l := range b.controllerListens {
 		b.controller.Serve(l.Name, l.ln, handler, raftSniffer{b.quorum})
 	}
@@ -284,6 +304,15 @@ func (b *Broker) serverConfig() server.Config {
 	}
 }
 
+// The files that may be open are shared out, in eighths: were connections to take
+// all of them, a crowd of strangers could keep segments from being opened, and
+// take a log directory offline. The last quarter is the log's.
+const (
+	clientFilesShare     = 5
+	controllerFilesShare = 1
+	filesShares          = 8
+)
+
 // connectionLimits are those of the clients' listeners, as the applied image
 // has them.
 func (b *Broker) connectionLimits(listener, host string) server.Limits {
@@ -291,6 +320,9 @@ func (b *Broker) connectionLimits(listener, host string) server.Limits {
 	at, ok := b.cfg.Settings.ListenerConnections[listener]
 	if !ok {
 		at = math.MaxInt32
+	}
+	if files := b.cfg.OpenFiles; files > 0 {
+		limits.Node = min(limits.Node, files*clientFilesShare/filesShares)
 	}
 	return server.Limits{Node: limits.Node, Listener: at, Host: limits.Host(host)}
 }

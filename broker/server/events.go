@@ -34,6 +34,29 @@ func (e AcceptFailed) Attrs() []slog.Attr {
 	return attrs
 }
 
+// AcceptBlocked reports that new connections wait until others end.
+type AcceptBlocked struct {
+	// Listener and Host are those of the first that waits.
+	Listener, Host string
+	Limits         Limits
+	Connections    int64
+}
+
+// Kind names the event.
+func (AcceptBlocked) Kind() string { return "accept-blocked" }
+
+// Level is Warn.
+func (AcceptBlocked) Level() slog.Level { return slog.LevelWarn }
+
+// Attrs are listener, host, limits, and what may be done.
+func (e AcceptBlocked) Attrs() []slog.Attr {
+	return []slog.Attr{
+		slog.String("listener", e.Listener), slog.String("host", e.Host), slog.Int64("connections", e.Connections),
+		slog.Int("max", e.Limits.Node), slog.Int("maxOfListener", e.Limits.Listener),
+		slog.String("hint", "max.connections, or five eighths of the open files that the process may have (ulimit -n, LimitNOFILE), are in use; max.connections.per.ip bounds strangers"),
+	}
+}
+
 // refusalsReportedMax are the refused connections reported one by one between
 // two rounds of the janitor; the rest is counted, so that a flood of strangers
 // does not become a flood of the log.

@@ -53,11 +53,21 @@ func (s *Server) register(c *Conn) bool {
 		s.mu.Unlock()
 		if blocked == 0 {
 			blocked = s.cfg.Clock.Mono()
+			s.reportBlocked(c, limits, blocked)
 		}
 		if !s.awaitRoom(freed) {
 			return false
 		}
 	}
+}
+
+// reportBlocked says that connections wait, every acceptReportEvery.
+func (s *Server) reportBlocked(c *Conn, limits Limits, now clock.Mono) {
+	last := s.blockedAt.Load()
+	if last != 0 && now.Sub(clock.Mono(last)) < acceptReportEvery || !s.blockedAt.CompareAndSwap(last, int64(now)) {
+		return
+	}
+	s.cfg.Events.Emit(AcceptBlocked{Listener: c.Listener.Name, Host: c.Host, Limits: limits, Connections: s.stats.connections.Load()})
 }
 
 func (s *Server) limits(c *Conn) (Limits, bool) {

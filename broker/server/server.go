@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/moldau/moldau/broker/event"
@@ -59,6 +60,8 @@ type Server struct {
 	turns    *turns
 	stats    counters
 	refusals refusals
+	// blockedAt is when it was said last that connections wait (a clock.Mono).
+	blockedAt atomic.Int64
 
 	mu     sync.Mutex
 	conns  map[uint64]*Conn

@@ -422,7 +422,7 @@ func TestBudgetThinsOutADeadlock(t *testing.T) {
 // Room for many wakes one of them, who wakes the next.
 func TestBudgetWakesOneAfterTheOther(t *testing.T) {
 	b := NewBudget(manual.New(), 16<<20)
-	fill := crowd(t, b, 1, 1<<20, 16<<20)
+	fill := crowd(t, b, 2, 1<<20, 8<<20)
 	b.mu.Lock()
 	for range 3 {
 		w := &budgetWaiter{arr: &arrival{declared: 1}, n: 1 << 10, ready: make(chan bool, 1)}
@@ -430,7 +430,9 @@ func TestBudgetWakesOneAfterTheOther(t *testing.T) {
 	}
 	waiters := append([]*budgetWaiter(nil), b.waiters[0]...)
 	b.mu.Unlock()
-	fill[0].conn.giveBack(fill[0], make([]byte, 16<<20))
+	for _, a := range fill { // both make room
+		a.conn.giveBack(a, make([]byte, 8<<20))
+	}
 	if len(waiters[0].ready) != 1 || len(waiters[1].ready) != 0 {
 		t.Fatal("want the first waiter awake, and no other")
 	}

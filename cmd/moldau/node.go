@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"syscall"
 
 	"github.com/moldau/moldau/broker"
 	"github.com/moldau/moldau/broker/config"
@@ -34,7 +36,7 @@ func runNode(ctx context.Context, cfg *config.Broker, logger *slog.Logger, logs 
 	events := observe.NewCounter(eventLog{logger})
 	node, err := broker.New(broker.Config{
 		Settings: cfg, FS: osfs.New(), Network: network, Clock: sysclock.New(), Entropy: sysclock.Entropy{},
-		Events: events, Shards: runtime.GOMAXPROCS(0),
+		Events: events, Shards: runtime.GOMAXPROCS(0), OpenFiles: openFilesMax(),
 	})
 	if err != nil {
 		return err
@@ -101,4 +103,14 @@ func serveHTTP(network *tcp.Network, cfg *config.Broker, node snapshots, events 
 		}
 	}()
 	return server, nil
+}
+
+// openFilesMax is how many files the process may have open, 0 if that is not
+// known. The runtime has raised the soft limit to the hard one.
+func openFilesMax() int {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 0
+	}
+	return int(min(limit.Cur, math.MaxInt32))
 }
