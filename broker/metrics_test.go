@@ -54,6 +54,7 @@ func TestEveryMetricMoves(t *testing.T) {
 	w.records(c)
 	w.groups(c)
 	w.frames(c)
+	w.crowd(c)
 	w.hungDisk(c)
 	w.lostDisk(c)
 	for _, name := range w.names {
@@ -409,6 +410,40 @@ func (w *metricsWorld) frames(*client) {
 	}
 	w.await("memory of requests", func() bool { return w.value("kafka_network_socketserver_memorypoolused", "") > 0 })
 	w.await("an evicted request", func() bool { return w.value("moldau_requests_evicted_total", "") > 0 })
+}
+
+// crowd lets more clients come than the limits allow, which change meanwhile.
+func (w *metricsWorld) crowd(c *client) {
+	w.t.Helper()
+	limit := func(name, value string) {
+		req := kmsg.NewPtrIncrementalAlterConfigsRequest()
+		req.Version = 1
+		req.Resources = []kmsg.IncrementalAlterConfigsRequestResource{{
+			ResourceType: kmsg.ConfigResourceTypeBroker,
+			Configs:      []kmsg.IncrementalAlterConfigsRequestResourceConfig{{Name: name, Value: &value}},
+		}}
+		if code := kafka.ErrorCode(c.ask(req).(*kmsg.IncrementalAlterConfigsResponse).Resources[0].ErrorCode); code != kafka.ErrNone {
+			w.t.Fatalf("%s=%s: %s", name, value, code)
+		}
+	}
+	limit("max.connections.per.ip", "0")
+	stranger := w.client()
+	if n, err := stranger.conn.Read(make([]byte, 1)); err != io.EOF {
+		w.t.Errorf("a connection beyond the limit of its address: %d bytes, %v", n, err)
+	}
+	w.await("a connection over the limit", func() bool { return w.value("moldau_connections_over_limit_total", `listener="clients"`) == 1 })
+	limit("max.connections.per.ip", "1000")
+	limit("max.connections", "1")
+	waits := w.client()
+	if _, err := waits.conn.Write([]byte{0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0xff}); err != nil {
+		w.t.Fatal(err)
+	}
+	w.await("a listener that waits", func() bool { return w.value("moldau_events_total", `kind="accept-blocked"`) == 1 })
+	limit("max.connections", "1000")
+	if _, err := waits.conn.Read(make([]byte, 1)); err != nil {
+		w.t.Errorf("a connection that waited: %v", err)
+	}
+	w.await("a connection that waited", func() bool { return w.value("moldau_acceptor_blocked_seconds_total", `listener="clients"`) > 0 })
 }
 
 // hungDisk holds a sync back.
