@@ -14,8 +14,7 @@ func diskFull() Scenario {
 		Plan: func(d *Draw) Plan {
 			return Plan{
 				Nodes: oneNode(d.Rand), Topics: Topics(d.Rand, 2), Net: anyNet(d.Rand), Resettle: Settings,
-				Faults:  d.swarm("kill", "kill-at", "stop", "power", "disk-slow").With(often(5*time.Second, "disk-full")...),
-				Demands: []string{"disk.full"},
+				Faults: d.swarm("kill", "kill-at", "stop", "power", "disk-slow").With(often(5*time.Second, "disk-full")...),
 				Clients: func(topics []*workload.Topic) []workload.Actor {
 					return []workload.Actor{
 						idempotent(d.Rand, topics), plain(d.Rand, topics), reader(d.Rand, topics), member(d.Rand, "g", topics),

@@ -55,8 +55,7 @@ func journalPower() Scenario {
 			}
 			return Plan{
 				Nodes: nodes, Topics: topics, Net: anyNet(d.Rand),
-				Faults:  d.swarm("kill-at", "kill-recovery", "disk-slow").With(often(6*time.Second, "power")...),
-				Demands: []string{"process.power loss"},
+				Faults: d.swarm("kill-at", "kill-recovery", "disk-slow").With(often(6*time.Second, "power")...),
 				Clients: func(topics []*workload.Topic) []workload.Actor {
 					large := plain(d.Rand, topics)
 					large.Acks, large.ValueBytes = -1, 8<<10
@@ -82,7 +81,6 @@ func rollPower() Scenario {
 			topics[0].Partitions = int32(1 + d.Rand.IntN(2))
 			return Plan{
 				Nodes: nodes, Topics: topics, Net: anyNet(d.Rand), Faults: d.swarm("kill").With(often(3*time.Second, "power")...),
-				Demands: []string{"process.power loss"},
 				Clients: func(topics []*workload.Topic) []workload.Actor {
 					p := idempotent(d.Rand, topics)
 					p.ValueBytes, p.Every = 600, 50*time.Millisecond
