@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,13 +26,14 @@ const (
 
 // TestEveryAckFollowsItsSync: in a system-call trace of a loaded node every
 // answer to a produce at `sync` leaves after an fdatasync of a file that holds
-// all bytes it acks, begun after they were written.
+// all bytes it acks, begun after they were written, and after an fsync of each
+// directory in which a name came to be that leads to the file.
 func TestEveryAckFollowsItsSync(t *testing.T) {
 	strace := peer.Program(t, "strace")
 	file := filepath.Join(t.TempDir(), "trace")
 	n := node.Start(t, node.Options{Wrap: []string{
 		strace, "-f", "-yy", "-xx", "-s", "1048576", "-o", file,
-		"-e", "trace=pwrite64,pwritev,pwritev2,write,writev,sendto,fdatasync,fsync",
+		"-e", "trace=pwrite64,pwritev,pwritev2,write,writev,sendto,fdatasync,fsync,openat,mkdirat,renameat,renameat2",
 	}})
 	kill := sync.OnceFunc(func() { killChild(t, n.PID) })
 	t.Cleanup(kill)
@@ -79,7 +81,10 @@ func TestEveryAckFollowsItsSync(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d answers, %d of them through the journal alone; %d file writes, %d syncs", tracedClients*tracedRequests, byJournal, len(tr.writes), len(tr.syncs))
+	t.Logf("%d answers, %d of them through the journal alone; %d file writes, %d files and directories synced, %d names made", tracedClients*tracedRequests, byJournal, len(tr.writes), len(tr.syncs), len(tr.named))
+	if len(tr.named) < 2*tracedWide {
+		t.Errorf("the trace shows %d names that were made: it is not read as it should", len(tr.named))
+	}
 	if byJournal == 0 {
 		t.Error("no answer came through the journal: the trace shows half of what it should")
 	}
@@ -108,6 +113,7 @@ func marker(client, i int) int32 { return int32(0x51000000 + client<<16 + i) }
 type call struct {
 	name, path string
 	data       []byte
+	strings    []string
 	began      int
 	ended      int
 }
@@ -117,10 +123,12 @@ type trace struct {
 	writes  []call            // to files
 	syncs   map[string][]call // by path
 	answers map[int32]int     // correlation id: line at which its answer began to leave
+	named   map[string]int    // line at which a name that was not there had come to be
 }
 
 var (
 	callLine   = regexp.MustCompile(`^(\d+) +(\w+)\((\d+)<([^>]*)>`)
+	nameLine   = regexp.MustCompile(`^(\d+) +((?:openat|mkdirat|renameat2?))\(`)
 	resumeLine = regexp.MustCompile(`^(\d+) +<\.\.\. (\w+) resumed>`)
 	hexString  = regexp.MustCompile(`"((?:\\x[0-9a-f]{2})*)"`)
 )
@@ -131,7 +139,7 @@ func readTrace(t *testing.T, file string) *trace {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr := &trace{syncs: map[string][]call{}, answers: map[int32]int{}}
+	tr := &trace{syncs: map[string][]call{}, answers: map[int32]int{}, named: map[string]int{}}
 	open := map[string]call{} // by thread
 	number := 0
 	for line := range strings.Lines(string(raw)) {
@@ -147,7 +155,10 @@ func readTrace(t *testing.T, file string) *trace {
 		}
 		m := callLine.FindStringSubmatch(line)
 		if m == nil {
-			continue
+			if m = nameLine.FindStringSubmatch(line); m == nil || m[2] == "openat" && !strings.Contains(line, "O_CREAT") {
+				continue
+			}
+			m = append(m, "", "")
 		}
 		c := call{name: m[2], path: m[4], began: number, ended: number}
 		if b, err := hex.DecodeString(strings.ReplaceAll(m[4], `\x`, "")); err == nil && strings.HasPrefix(m[4], `\x`) {
@@ -159,6 +170,7 @@ func readTrace(t *testing.T, file string) *trace {
 				t.Fatalf("line %d of the trace: %v", number, err)
 			}
 			c.data = append(c.data, b...)
+			c.strings = append(c.strings, string(b))
 		}
 		tr.begin(c)
 		if strings.HasSuffix(line, "<unfinished ...>") {
@@ -188,11 +200,17 @@ func (tr *trace) begin(c call) {
 
 // add takes a call that succeeded.
 func (tr *trace) add(c call, last string) {
-	result := last[strings.LastIndex(last, "= ")+2:]
+	result, _, _ := strings.Cut(last[strings.LastIndex(last, "= ")+2:], "<") // a descriptor comes with its path
 	if n, err := strconv.Atoi(strings.Fields(result)[0]); err != nil || n < 0 {
 		return
 	}
 	switch c.name {
+	case "openat", "mkdirat":
+		if _, had := tr.named[c.strings[0]]; !had {
+			tr.named[c.strings[0]] = c.ended
+		}
+	case "renameat", "renameat2":
+		tr.named[c.strings[1]] = c.ended
 	case "fdatasync", "fsync":
 		tr.syncs[c.path] = append(tr.syncs[c.path], c)
 	case "pwrite64", "pwritev", "pwritev2", "write", "writev":
@@ -202,16 +220,30 @@ func (tr *trace) add(c call, last string) {
 	}
 }
 
+// entered reports whether the names of a path that came to be in the trace were
+// each made durable by an fsync of the directory before the line of the answer.
+func (tr *trace) entered(path string, answer int) bool {
+	for at, ok := tr.named[path]; ok; at, ok = tr.named[path] {
+		dir := filepath.Dir(path)
+		if !slices.ContainsFunc(tr.syncs[dir], func(s call) bool { return s.began > at && s.ended < answer }) {
+			return false
+		}
+		path = dir
+	}
+	return true
+}
+
 // covered checks one answer: count copies of its marker were each synced, in
-// one file or another, between their write and the answer. journal says that
-// a journal's sync was needed for it.
+// one file or another, between their write and the answer, and the names of
+// these files, and of the partitions' folders, before it. journal says that a
+// journal's sync was needed for it.
 func (tr *trace) covered(id int32, count int) (journal bool, err error) {
 	answer, ok := tr.answers[id]
 	if !ok {
 		return false, fmt.Errorf("no answer with correlation id %x in the trace", id)
 	}
 	word := fmt.Sprintf("marker-%08x", id)
-	inSegments, inJournal := 0, 0
+	inSegments, inJournal, nameless := 0, 0, 0
 	written := false
 	for _, w := range tr.writes {
 		copies := strings.Count(string(w.data), word)
@@ -219,6 +251,13 @@ func (tr *trace) covered(id int32, count int) (journal bool, err error) {
 			continue
 		}
 		written = true
+		if !tr.entered(filepath.Dir(w.path), answer) {
+			return false, fmt.Errorf("answered at line %d of the trace, when the name of %s was not durable", answer, filepath.Dir(w.path))
+		}
+		if !tr.entered(w.path, answer) {
+			nameless += copies
+			continue
+		}
 		for _, s := range tr.syncs[w.path] {
 			if s.began > w.ended && s.ended < answer {
 				if strings.Contains(filepath.Base(w.path), "journal") {
@@ -238,5 +277,6 @@ func (tr *trace) covered(id int32, count int) (journal bool, err error) {
 	case !written:
 		return false, fmt.Errorf("answered at line %d of the trace before anything of it was written", answer)
 	}
-	return false, fmt.Errorf("answered at line %d of the trace; of its %d batches %d are synced in segments and %d in the journal", answer, count, inSegments, inJournal)
+	return false, fmt.Errorf("answered at line %d of the trace; of its %d batches %d are synced in segments and %d in the journal; %d were written to files whose names are not durable",
+		answer, count, inSegments, inJournal, nameless)
 }
