@@ -1,6 +1,8 @@
 package api
 
 import (
+	"log/slog"
+
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/moldau/moldau/broker/coord"
@@ -19,7 +21,8 @@ const (
 // findCoordinator answers key 10: the broker that leads the internal partition
 // of a group. v1 adds kinds, v4 many keys at once (KIP-699), v6 share groups
 // (KIP-932). Transactional and share coordinators are refused until they are
-// served. The offsets topic is made with the first question.
+// served; CLUSTER_AUTHORIZATION_FAILED is the code upon which Java's client and
+// librdkafka give up at once and show the message. The offsets topic is made with the first question.
 func (h *Handler) findCoordinator(req *server.Request, r *kmsg.FindCoordinatorRequest) kmsg.Response {
 	resp := kmsg.NewPtrFindCoordinatorResponse()
 	listener := req.Conn.Listener.Name
@@ -45,7 +48,10 @@ func (h *Handler) coordinator(kind int8, key, listener string) kmsg.FindCoordina
 	switch kind {
 	case coordinatorGroup:
 	case coordinatorTxn:
-		return refuse(kafka.ErrTransactionalIDAuthorizationFailed, "transactions are not served yet")
+		if h.refusedTxn.CompareAndSwap(false, true) {
+			h.cfg.Events.Emit(TransactionsNotServed{TransactionalID: key})
+		}
+		return refuse(kafka.ErrClusterAuthorizationFailed, noTransactions)
 	case coordinatorShare:
 		return refuse(kafka.ErrUnsupportedVersion, "share groups are not served yet")
 	default:
@@ -74,4 +80,19 @@ func (h *Handler) coordinator(kind int8, key, listener string) kmsg.FindCoordina
 
 func (h *Handler) hostsCoordinator(t *metaimage.Topic, p *metaimage.Partition) bool {
 	return h.cfg.Manager.Find(kafka.TopicPartition{Topic: t.ID, Partition: p.ID}) != nil
+}
+
+// TransactionsNotServed reports the first client that wants transactions: not
+// every client shows its user the message that it is refused with.
+type TransactionsNotServed struct{ TransactionalID string }
+
+// Kind names the event.
+func (TransactionsNotServed) Kind() string { return "transactions-not-served" }
+
+// Level is Warn.
+func (TransactionsNotServed) Level() slog.Level { return slog.LevelWarn }
+
+// Attrs name the transactional id.
+func (e TransactionsNotServed) Attrs() []slog.Attr {
+	return []slog.Attr{slog.String("transactional_id", e.TransactionalID)}
 }

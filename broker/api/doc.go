@@ -43,9 +43,9 @@
 //   - ListOffsets: partitions are answered in the order asked.
 //   - Metadata: a topic that is made is in the same answer, with its leader;
 //     topics by id are answered in the order asked.
-//   - FindCoordinator, InitProducerId: transactional ids are refused with
-//     TRANSACTIONAL_ID_AUTHORIZATION_FAILED, share groups with
-//     UNSUPPORTED_VERSION, until they are served.
+//   - Until they are served, transactional ids are refused: by FindCoordinator
+//     with CLUSTER_AUTHORIZATION_FAILED and a message, by InitProducerId with
+//     TRANSACTIONAL_ID_AUTHORIZATION_FAILED; share groups with UNSUPPORTED_VERSION.
 //   - CreateTopics: moldau.durability is among the settings; refused topics
 //     have null settings, what is only validated no id. ElectLeaders for all
 //     lists only partitions that something was tried for.

@@ -22,8 +22,8 @@ Kafka's protocol as of 4.4. A version that ApiVersions names is served; a reques
 and the log says which. Only ApiVersions of an unknown version is answered, so that a client can step down.
 
 - Produce is named from version %d on, because older clients turn compression off otherwise; versions below %d are refused.
-- Transactional ids and transactional batches are refused (TRANSACTIONAL_ID_AUTHORIZATION_FAILED, INVALID_TXN_STATE), as are the
-  coordinators of transactions and of share groups.
+- Transactional ids and transactional batches are refused (CLUSTER_AUTHORIZATION_FAILED by FindCoordinator, with a message;
+  TRANSACTIONAL_ID_AUTHORIZATION_FAILED by InitProducerId, INVALID_TXN_STATE by Produce), and so are the coordinators of share groups.
 - Requests about ACLs are answered SECURITY_DISABLED, as Kafka does without an authorizer.
 - No reassignment can be begun; listing them gives an empty list.
 

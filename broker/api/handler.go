@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -58,6 +59,8 @@ type Handler struct {
 	offsets  sync.Mutex // one creation of an internal topic at a time
 	gate     gate
 	unpack   *decompressors
+
+	refusedTxn atomic.Bool // a client that wants transactions was reported
 }
 
 // New returns a Handler.
