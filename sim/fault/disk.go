@@ -80,22 +80,22 @@ func diskFaults() []Fault {
 			},
 		},
 		{
-			Name: "disk-flip", Weight: 20, Every: 15 * time.Second, Marks: []string{"disk.flip"},
-			About:  "A read of a log returns a wrong bit, the next one does not. Clients are never given it.",
+			Name: "disk-flip", Weight: 20, Every: 15 * time.Second, Marks: []string{"disk.flip"}, Rots: true,
+			About:  "A read of a log returns a wrong bit, the next one does not. A client sees by the checksum that it was given one, and reads again.",
 			Strike: func(s *Site) { s.onceOnDisk(simfs.FlipOnRead, isSegment) },
 		},
 		{
-			Name: "disk-rot", Weight: 30, Every: 20 * time.Second, Marks: []string{"disk.rot"}, Beyond: true,
-			About:  "A bit of a log has changed for good. No client is given it; another copy replaces it where there is one.",
+			Name: "disk-rot", Weight: 30, Every: 20 * time.Second, Marks: []string{"disk.rot"}, Beyond: true, Rots: true,
+			About:  "A bit of a log has changed for good. A client sees it by the checksum; another copy replaces it where there is one.",
 			Strike: func(s *Site) { s.onceOnDisk(simfs.Rot, isSegment) },
 		},
 		{
-			Name: "disk-lost-write", Weight: 30, Every: 20 * time.Second, Marks: []string{"disk.lostwrite"}, Beyond: true,
+			Name: "disk-lost-write", Weight: 30, Every: 20 * time.Second, Marks: []string{"disk.lostwrite"}, Beyond: true, Rots: true,
 			About:  "A write to a log seems to succeed and is not there.",
 			Strike: func(s *Site) { s.onceOnDisk(simfs.LostWrite, isSegment) },
 		},
 		{
-			Name: "disk-misdirect", Weight: 30, Every: 20 * time.Second, Marks: []string{"disk.misdirect"}, Beyond: true,
+			Name: "disk-misdirect", Weight: 30, Every: 20 * time.Second, Marks: []string{"disk.misdirect"}, Beyond: true, Rots: true,
 			About:  "A write to a log lands somewhere else, perhaps in another partition's.",
 			Strike: func(s *Site) { s.onceOnDisk(simfs.Misdirect, isSegment) },
 		},

@@ -143,6 +143,11 @@ func (r *run) build() (err error) {
 	if err != nil {
 		return broken("%w", err)
 	}
+	for _, f := range r.plan.Faults.Faults {
+		if f.Rots {
+			r.recorder.ExpectRot()
+		}
+	}
 	r.world = world.New(world.Config{
 		Timebase: r.meter, Streams: r.streams.Sub("world"), Trace: r.trace, Event: r.recorder.Event,
 		CopiesLostMax: r.plan.CopiesLostMax, Damaged: r.damaged,
