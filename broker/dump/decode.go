@@ -104,8 +104,10 @@ func (d *schemaReader) value(f *fieldSchema) any {
 	if !f.array {
 		return d.single(f)
 	}
-	n, null := d.length(4)
-	if null {
+	n, null := 0, false
+	if f.shortCount {
+		n = int(d.uint(1))
+	} else if n, null = d.length(4); null {
 		return nil
 	}
 	const elementLenMin = 1

@@ -138,12 +138,17 @@ func TestJournalAndMarks(t *testing.T) {
 	}
 	contains(t, out, "commit position: 0 version: 1 generation: ", "append partition: AQAAAAAAAAAAAAAAAAAAAA-8 segment: 0 position: ",
 		fmt.Sprintf("firstOffset: %d lastOffset: %[1]d size: ", rounds-1), fmt.Sprintf("baseOffset: %d lastOffset: %[1]d count: 1", rounds-1), "end position: 4096 version: 1")
+	appendRound(t, dir, parts, sink, rounds) // so that the producer has an earlier batch
+	rounds++
 	if err := dir.Close(true, 1); err != nil {
 		t.Fatal(err)
 	}
 	out = dumpOurs(t, fsys, "data", "moldau.marks")
 	contains(t, out, "version: 2 floor: ", fmt.Sprintf("partition: 8 syncedThrough: %d logStart: 0", rounds),
-		fmt.Sprintf("resume: {end: %d, segments: [{base: 0, size: ", rounds), "epochs: [{epoch: 3, startOffset: 0}]")
+		fmt.Sprintf("resume: {end: %d, segments: [{base: 0, size: ", rounds), "epochs: [{epoch: 3, startOffset: 0}]", "producers: [{producerId: 7, ", "earlier: [{lastSequence: ")
+	if strings.Contains(out, "CORRUPT") {
+		t.Errorf("sound marks are called corrupt:\n%s", out)
+	}
 }
 
 // appendRound appends the record at offset to every partition and waits until all are durable.
@@ -151,7 +156,7 @@ func appendRound(t *testing.T, dir *logdir.Dir, parts []*logdir.Partition, sink 
 	t.Helper()
 	orders := make([]logdir.Order, len(parts))
 	for i, p := range parts {
-		b := batch.NewBuilder(batch.BuilderOptions{BaseOffset: offset, LeaderEpoch: 3})
+		b := batch.NewBuilder(batch.BuilderOptions{BaseOffset: offset, LeaderEpoch: 3, Producer: &batch.Producer{ID: 7, BaseSequence: int32(offset)}})
 		if err := b.Append(batch.NewRecord{Timestamp: 1700000000000, Value: []byte("v")}); err != nil {
 			t.Fatal(err)
 		}

@@ -29,6 +29,7 @@ type fieldSchema struct {
 	name         string
 	typ          string // of the element when array is set; "{}" for a struct
 	array        bool
+	shortCount   bool // the array's count is one byte
 	nullable     bool
 	since, until int16
 	tag          int // -1: not tagged
@@ -104,7 +105,12 @@ func (p *schemaParser) field(depth int, words []string) error {
 	if len(words) < 2 {
 		return fmt.Errorf("field without a type")
 	}
-	f := &fieldSchema{name: words[0], typ: strings.TrimPrefix(words[1], "[]"), array: strings.HasPrefix(words[1], "[]"), until: noVersion, tag: -1}
+	f := &fieldSchema{name: words[0], typ: words[1], until: noVersion, tag: -1}
+	if typ, ok := strings.CutPrefix(f.typ, "[]"); ok {
+		f.typ, f.array = typ, true
+	} else if typ, ok := strings.CutPrefix(f.typ, "[int8]"); ok {
+		f.typ, f.array, f.shortCount = typ, true, true
+	}
 	for rest := words[2:]; len(rest) > 0; {
 		if rest[0] == "null" {
 			f.nullable, rest = true, rest[1:]
