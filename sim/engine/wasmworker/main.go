@@ -16,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/signal"
@@ -95,7 +96,10 @@ func work(args []string) (int, error) {
 
 // config is the world of a guest.
 func config(seed uint64) wazero.ModuleConfig {
-	c := wazero.NewModuleConfig().WithArgs("guest").WithStdout(os.Stdout).WithStderr(os.Stderr).WithRandSource(random(seed))
+	// Bare writers: of a file the guest would see what kind it is, and when it
+	// was changed.
+	stdout, stderr := struct{ io.Writer }{os.Stdout}, struct{ io.Writer }{os.Stderr}
+	c := wazero.NewModuleConfig().WithArgs("guest").WithStdout(stdout).WithStderr(stderr).WithRandSource(random(seed))
 	for _, variable := range os.Environ() {
 		name, value, _ := strings.Cut(variable, "=")
 		if name == "GOCOVERDIR" {
