@@ -110,6 +110,7 @@ func (x *turn) heartbeatDirs(b *metaimage.Broker, s *session, req *kmsg.BrokerHe
 	if overlap(b.LogDirs, offline) {
 		online := slices.DeleteFunc(slices.Clone(b.LogDirs), func(d kafka.UUID) bool { return slices.Contains(offline, d) })
 		change.LogDirs = online
+		x.setDirs(b.BrokerID, online)
 		x.loseDirs(b, offline, len(online) == 0)
 	}
 	if req.Version >= 2 && req.CordonedLogDirs != nil {
@@ -125,7 +126,8 @@ func (x *turn) heartbeatDirs(b *metaimage.Broker, s *session, req *kmsg.BrokerHe
 	}
 }
 
-// loseDirs strikes the replicas in directories that went offline (K2).
+// loseDirs strikes the replicas in directories that went offline (K2). Where no
+// other replica leads, metadata still says which directory has the log.
 func (x *turn) loseDirs(b *metaimage.Broker, offline []kafka.UUID, all bool) {
 	x.eachPartition(b.BrokerID, func(t *metaimage.Topic, p *metaimage.Partition) {
 		if !all && !slices.Contains(offline, p.DirectoryOf(b.BrokerID)) {
@@ -133,11 +135,12 @@ func (x *turn) loseDirs(b *metaimage.Broker, offline []kafka.UUID, all bool) {
 		}
 		c := x.newChange(t, p)
 		c.strike(b.BrokerID)
-		if i := slices.Index(p.Replicas, b.BrokerID); i < len(c.dirs) {
+		c.settle()
+		if i := slices.Index(p.Replicas, b.BrokerID); i < len(c.dirs) && c.leader != metaimage.NoLeader {
 			c.dirs = slices.Clone(c.dirs)
 			c.dirs[i] = kafka.DirLost
 		}
-		x.settle(c)
+		x.keep(c)
 	})
 }
 

@@ -55,6 +55,7 @@ func (m *Machine) registerBroker(t Times, req *kmsg.BrokerRegistrationRequest) (
 	}
 	x := m.newTurn()
 	x.setLive(req.BrokerID, false)
+	x.setDirs(req.BrokerID, dirs)
 	x.newEnds = slices.Clone(proof.Ends[:min(len(proof.Ends), replicaEndsMax)])
 	slices.SortStableFunc(x.newEnds, comparePartitions)
 	x.withdrawIncarnation(req.BrokerID, old, dirs, &proof)
@@ -160,9 +161,8 @@ func (x *turn) withdrawIncarnation(broker int32, old *metaimage.Broker, dirs []k
 				c.mark(broker, d.LastEpoch, d.End)
 			}
 		}
-		if i := slices.Index(p.Replicas, broker); i < len(c.dirs) && !slices.Contains(dirs, c.dirs[i]) {
-			c.dirs = slices.Clone(c.dirs)
-			c.dirs[i] = defaultDir(dirs)
+		if reservedDir(c.dirOf(broker)) {
+			c.move(broker)
 		}
 		x.settle(c)
 	})

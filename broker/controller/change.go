@@ -23,6 +23,8 @@ type change struct {
 	policy policy
 	// live says who may lead and join an ISR once the change is made.
 	live func(broker int32) bool
+	// dirsOf says which directories a broker has then.
+	dirsOf func(broker int32) (online []kafka.UUID, known bool)
 	// endOf is what a broker's registration says of its replica outside ISR.
 	endOf func(broker int32) (metarecord.PartitionEnd, bool)
 
@@ -35,12 +37,14 @@ type change struct {
 
 	left   []int32 // members that left ISR by fencing, shutdown or lag
 	struck bool    // the leader so far is damaged: it is not kept as the last known one
+
+	byOperator bool // who asked for the election accepts that a log begins anew
 }
 
 func (x *turn) newChange(topic *metaimage.Topic, p *metaimage.Partition) *change {
 	return &change{
 		topic: topic.ID, p: p, policy: x.policyOf(topic, p),
-		live:  x.live,
+		live: x.live, dirsOf: x.dirsOf,
 		endOf: func(b int32) (metarecord.PartitionEnd, bool) { return x.endOf(b, topic.ID, p.ID) },
 		isr:   p.ISR, elr: p.ELR, lastKnown: p.LastKnownELR, doubtful: p.Doubtful,
 		leader: p.Leader, recovery: p.Recovery, dirs: p.Directories,
@@ -133,6 +137,46 @@ func (c *change) settle() {
 		c.electAny(c.policy.unclean)
 	}
 	c.dropMarks()
+	c.rehome()
+}
+
+// dirOf is where metadata has the replica of a broker.
+func (c *change) dirOf(broker int32) kafka.UUID {
+	if i := slices.Index(c.p.Replicas, broker); i >= 0 && i < len(c.dirs) {
+		return c.dirs[i]
+	}
+	return kafka.DirUnassigned
+}
+
+// away reports whether the directory of a replica is not there at the moment:
+// what it holds may come back with it.
+func (c *change) away(broker int32) bool {
+	dir := c.dirOf(broker)
+	online, known := c.dirsOf(broker)
+	return known && !slices.Contains(online, dir) && (dir == kafka.DirLost || !reservedDir(dir))
+}
+
+// rehome lets replicas whose directory is away begin anew in another one, where
+// a leader has what they held. Without a leader their place is remembered: with
+// the directory the log comes back.
+func (c *change) rehome() {
+	if c.leader == metaimage.NoLeader {
+		return
+	}
+	for _, b := range c.p.Replicas {
+		if c.away(b) && c.dirOf(b) != kafka.DirLost {
+			c.move(b)
+		}
+	}
+}
+
+// move gives the replica of a broker another directory.
+func (c *change) move(broker int32) {
+	if i := slices.Index(c.p.Replicas, broker); i >= 0 && i < len(c.dirs) {
+		online, _ := c.dirsOf(broker)
+		c.dirs = slices.Clone(c.dirs)
+		c.dirs[i] = defaultDir(online)
+	}
 }
 
 func (c *change) dropMarks() {

@@ -13,6 +13,9 @@ import (
 // replicas; then, of a topic without clean candidates, the last known leader
 // under durability os; then, if unclean is allowed, any live replica. Without
 // a candidate the partition has no leader.
+//
+// Nobody is elected whose directory is away, as that would be the end of what
+// it holds, unless the operator says so and there is nobody else.
 func (c *change) electAny(unclean bool) {
 	if b, ok := c.candidate(c.isr); ok {
 		c.lead(b)
@@ -23,12 +26,17 @@ func (c *change) electAny(unclean bool) {
 		return
 	}
 	clean := len(c.isr)+len(c.elr) > 0
-	if !clean && c.policy.durability == kafka.DurabilityOS && len(c.lastKnown) > 0 && c.live(c.lastKnown[0]) {
+	if !clean && c.policy.durability == kafka.DurabilityOS && len(c.lastKnown) > 0 && c.live(c.lastKnown[0]) && !c.away(c.lastKnown[0]) {
 		c.leadUnclean(c.lastKnown[0])
 		return
 	}
 	if unclean {
-		if b, ok := c.uncleanCandidate(); ok {
+		there := func(b int32) bool { return c.live(b) && !c.away(b) }
+		b, ok := c.uncleanCandidate(there)
+		if !ok && c.byOperator {
+			b, ok = c.uncleanCandidate(c.live)
+		}
+		if ok {
 			c.leadUnclean(b)
 			return
 		}
@@ -92,21 +100,24 @@ func (c *change) lead(b int32) {
 // leadUnclean makes b the leader of a log that may lack committed records:
 // what the others hold counts no more.
 func (c *change) leadUnclean(b int32) {
+	if c.away(b) {
+		c.move(b) // it begins anew, with nothing
+	}
 	c.isr, c.elr, c.lastKnown, c.doubtful = []int32{b}, nil, nil, nil
 	c.leader, c.elected, c.recovery = b, true, metaimage.Recovering
 }
 
-// uncleanCandidate is the last known leader if it is live, else the live
-// replica with the greatest last epoch and end.
-func (c *change) uncleanCandidate() (best int32, found bool) {
+// uncleanCandidate is the last known leader if it may lead, else the replica
+// with the greatest last epoch and end of those that may.
+func (c *change) uncleanCandidate(may func(broker int32) bool) (best int32, found bool) {
 	for _, b := range c.lastKnown {
-		if c.live(b) {
+		if may(b) {
 			return b, true
 		}
 	}
 	var bestEnd metarecord.DoubtfulReplica
 	for _, b := range c.p.Replicas {
-		if !c.live(b) {
+		if !may(b) {
 			continue
 		}
 		end := metarecord.DoubtfulReplica{LastEpoch: -1, End: -1}

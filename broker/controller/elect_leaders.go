@@ -90,11 +90,13 @@ func (x *turn) electOne(election int8, name string, topic *metaimage.Topic, id i
 	if p.Leader != metaimage.NoLeader {
 		return refuse(kafka.ErrElectionNotNeeded, notNeeded)
 	}
+	c.byOperator = true
 	c.electAny(true)
 	if c.leader == metaimage.NoLeader {
 		return refuse(kafka.ErrEligibleLeadersNotAvailable, "Eligible topic partition leaders are not available.")
 	}
 	c.dropMarks()
+	c.rehome()
 	x.records = append(x.records, c.record(false))
 	return rp
 }

@@ -27,6 +27,9 @@ type turn struct {
 	changedID   int32
 	changedLive bool
 	hasChanged  bool
+	// onlineDirs are those of changedID once the decision is made, if hasDirs.
+	onlineDirs []kafka.UUID
+	hasDirs    bool
 	// newEnds are the ends that a registration under way brings.
 	newEnds []metarecord.PartitionEnd
 }
@@ -49,6 +52,23 @@ func (x *turn) live(broker int32) bool {
 		return x.changedLive
 	}
 	return x.img.Broker(broker).Available()
+}
+
+// setDirs says which directories a broker has once the decision is made.
+func (x *turn) setDirs(broker int32, online []kafka.UUID) {
+	x.changedID, x.onlineDirs, x.hasDirs = broker, online, true
+}
+
+// dirsOf are the directories that a broker has, and whether it is known at all.
+func (x *turn) dirsOf(broker int32) (online []kafka.UUID, known bool) {
+	if x.hasDirs && broker == x.changedID {
+		return x.onlineDirs, true
+	}
+	b := x.img.Broker(broker)
+	if b == nil {
+		return nil, false
+	}
+	return b.LogDirs, true
 }
 
 func (x *turn) endOf(broker int32, topic kafka.UUID, partition int32) (metarecord.PartitionEnd, bool) {
@@ -91,6 +111,11 @@ func majority(n int) int { return n/2 + 1 }
 // settle finishes a change and keeps its record, if there is one.
 func (x *turn) settle(c *change) {
 	c.settle()
+	x.keep(c)
+}
+
+// keep keeps the record of a change that is settled, if there is one.
+func (x *turn) keep(c *change) {
 	if r := c.record(false); r != nil {
 		x.records = append(x.records, r)
 	}
