@@ -174,6 +174,56 @@ func TestStartWithoutADirectory(t *testing.T) {
 	}
 }
 
+// An operator who does not wait for a directory lets its partitions begin anew
+// in another one. When it is back, what was written since is served, not the
+// copy that nobody leads.
+func TestDirectoryComesBackTooLate(t *testing.T) {
+	mem := memfs.New()
+	fsys := faultfs.New(mem, sysclock.New())
+	n, err := launch(t, fsys, 1, &eventLog{}, twoDirs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inB := spread(t, n.client(), mem)
+	n.stop()
+
+	heal := failB(fsys, errDisk)
+	if n, err = launch(t, fsys, 2, &eventLog{}, twoDirs); err != nil {
+		t.Fatal(err)
+	}
+	c := n.client()
+	for p := range inB {
+		c.electUnclean("t", p)
+		for code := kafka.ErrorCode(-1); code != kafka.ErrNone; { // until the new leader serves
+			code = kafka.ErrorCode(c.produce("t", p, -1, records(t, batch.CodecNone, "anew")).ErrorCode)
+			if code != kafka.ErrNone && !code.Retriable() {
+				t.Fatalf("produce to t-%d: %s", p, code)
+			}
+		}
+	}
+	n.stop()
+	heal()
+
+	events := &eventLog{}
+	if n, err = launch(t, fsys, 3, events, twoDirs); err != nil {
+		t.Fatal(err)
+	}
+	defer n.stop()
+	c = n.client()
+	for p := range int32(4) {
+		want := "first"
+		if inB[p] {
+			want = "anew"
+		}
+		if got, err := c.readAll("t", p); err != nil || len(got) != 1 || got[0] != want {
+			t.Errorf("t-%d: %v, %v, want %s", p, got, err, want)
+		}
+	}
+	if got := strings.Count(events.String(), "stray-replica"); got != len(inB) {
+		t.Errorf("%d copies that are left over were reported, want %d:\n%s", got, len(inB), events)
+	}
+}
+
 // A directory that another process holds refuses the start by name.
 func TestLockedDirectoryRefusesTheStart(t *testing.T) {
 	mem := memfs.New()

@@ -86,8 +86,8 @@ func (e LostLogBegunAnew) Attrs() []slog.Attr {
 	return []slog.Attr{slog.String("dir", e.Dir), slog.String("topic", e.Topic), slog.Int("partition", int(e.Partition))}
 }
 
-// StrayReplica reports a partition folder that the metadata does not know. It
-// is left alone.
+// StrayReplica reports a partition folder that the metadata does not know, or
+// has in another directory. It is left alone.
 type StrayReplica struct {
 	Topic     string
 	Partition int32

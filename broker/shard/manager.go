@@ -63,9 +63,9 @@ type Manager struct {
 	mu      sync.RWMutex
 	handles map[kafka.TopicPartition]*Handle
 
-	recovered map[kafka.TopicPartition]recovered // not adopted yet; Apply's
-	byName    map[folder]recovered               // the same; Apply's
-	topics    map[string]TopicConfig             // resolved in the image that is being applied; Apply's
+	recovered map[kafka.TopicPartition][]recovered // not adopted yet, by directory; Apply's
+	byName    map[folder]recovered                 // the same; Apply's
+	topics    map[string]TopicConfig               // resolved in the image that is being applied; Apply's
 	nextKey   uint64
 
 	forgetLife func()
@@ -88,7 +88,7 @@ func NewManager(cfg Config, clusterID string) *Manager {
 	m := &Manager{
 		cfg: cfg, loads: make([]int, cfg.Shards), loader: newLoader(cfg.Clock, cfg.LoadBytes),
 		handles:   make(map[kafka.TopicPartition]*Handle),
-		recovered: make(map[kafka.TopicPartition]recovered), byName: make(map[folder]recovered),
+		recovered: make(map[kafka.TopicPartition][]recovered), byName: make(map[folder]recovered),
 		topics: make(map[string]TopicConfig),
 	}
 	for i := range cfg.Shards {
@@ -103,7 +103,7 @@ func NewManager(cfg Config, clusterID string) *Manager {
 				continue
 			}
 			rec := recovered{dir: d, topic: r.Topic, id: r.ID}
-			m.recovered[r.ID] = rec
+			m.recovered[r.ID] = append(m.recovered[r.ID], rec)
 			m.byName[folder{r.Topic, r.ID.Partition}] = rec
 		}
 	}
@@ -266,12 +266,12 @@ func (m *Manager) openAll(img *metaimage.Image, ids []kafka.TopicPartition) {
 				m.cfg.Events.Emit(CompactionNotServed{Topic: topic.Name})
 			}
 		}
-		if r, ok := m.recovered[id]; ok {
+		assigned := img.Partition(id).DirectoryOf(m.cfg.NodeID)
+		dir := m.cfg.Directory(assigned)
+		if r, ok := m.found(id, assigned, dir); ok {
 			m.adopt(img, r, cfg)
 			continue
 		}
-		assigned := img.Partition(id).DirectoryOf(m.cfg.NodeID)
-		dir := m.cfg.Directory(assigned)
 		if assigned == kafka.DirUnassigned {
 			if dir = m.place(create); dir != nil {
 				unassigned[dir] = append(unassigned[dir], id)
@@ -298,6 +298,35 @@ func (m *Manager) openAll(img *metaimage.Image, ids []kafka.TopicPartition) {
 		if specs := create[dir]; len(specs) > 0 {
 			m.create(img, dir, specs, configs)
 		}
+	}
+}
+
+// found is the log of a replica that recovery found. One in the directory where
+// the metadata has the replica comes first: another copy is what was left when
+// its directory was away and the replica began anew. Nor is such a copy taken
+// while the right one is away.
+func (m *Manager) found(id kafka.TopicPartition, assigned kafka.UUID, dir *logdir.Dir) (recovered, bool) {
+	copies := m.recovered[id]
+	for _, r := range copies {
+		if r.dir == dir {
+			return r, true
+		}
+	}
+	away := dir == nil && assigned != kafka.DirUnassigned && assigned != kafka.DirLost
+	if len(copies) == 0 || away {
+		return recovered{}, false
+	}
+	return copies[0], true
+}
+
+// forget takes a log out of those that recovery found.
+func (m *Manager) forget(r recovered) {
+	left := slices.DeleteFunc(m.recovered[r.id], func(o recovered) bool { return o == r })
+	if m.recovered[r.id] = left; len(left) == 0 {
+		delete(m.recovered, r.id)
+	}
+	if name := (folder{r.topic, r.id.Partition}); m.byName[name] == r {
+		delete(m.byName, name)
 	}
 }
 
@@ -351,8 +380,7 @@ func (m *Manager) replicaConfig(c replica.Config) replica.Config {
 }
 
 func (m *Manager) adopt(img *metaimage.Image, r recovered, cfg TopicConfig) {
-	delete(m.recovered, r.id)
-	delete(m.byName, folder{r.topic, r.id.Partition})
+	m.forget(r)
 	part, st, err := r.dir.Adopt(r.id, cfg.Options)
 	if err != nil {
 		m.cfg.Events.Emit(ReplicaNotOpened{Topic: r.topic, ID: r.id, Err: err})
@@ -387,8 +415,7 @@ func (m *Manager) clearName(topic string, id kafka.TopicPartition) {
 	if !ok {
 		return
 	}
-	delete(m.recovered, r.id)
-	delete(m.byName, folder{topic, id.Partition})
+	m.forget(r)
 	part, _, err := r.dir.Adopt(r.id, logdir.Options{})
 	if err == nil {
 		err = r.dir.Delete(part)
@@ -477,11 +504,12 @@ func (m *Manager) applyConfigs(img *metaimage.Image, changed []metaimage.Resourc
 	}
 }
 
-// reportStrays tells of folders that the first image does not name.
+// reportStrays tells of folders that the first image does not name, and of
+// copies that are not those it means.
 func (m *Manager) reportStrays() {
 	strays := make([]recovered, 0, len(m.recovered))
-	for _, r := range m.recovered { //det:ok sorted below
-		strays = append(strays, r)
+	for _, copies := range m.recovered { //det:ok sorted below
+		strays = append(strays, copies...)
 	}
 	slices.SortFunc(strays, func(a, b recovered) int {
 		if a.topic != b.topic {
