@@ -256,6 +256,7 @@ func (m *Manager) openAll(img *metaimage.Image, ids []kafka.TopicPartition) {
 	configs := make(map[kafka.UUID]TopicConfig)
 	create := make(map[*logdir.Dir][]logdir.Spec)
 	unassigned := make(map[*logdir.Dir][]kafka.TopicPartition)
+	var elsewhere []recovered // not where the metadata has them
 	for _, id := range ids {
 		topic := img.Topic(id.Topic)
 		cfg, known := configs[id.Topic]
@@ -268,8 +269,11 @@ func (m *Manager) openAll(img *metaimage.Image, ids []kafka.TopicPartition) {
 		}
 		assigned := img.Partition(id).DirectoryOf(m.cfg.NodeID)
 		dir := m.cfg.Directory(assigned)
-		if r, ok := m.found(id, assigned, dir); ok {
+		if r, ok := m.found(id, assigned, dir); ok && r.dir == dir {
 			m.adopt(img, r, cfg)
+			continue
+		} else if ok {
+			elsewhere, unassigned[r.dir] = append(elsewhere, r), append(unassigned[r.dir], id)
 			continue
 		}
 		if assigned == kafka.DirUnassigned {
@@ -292,7 +296,11 @@ func (m *Manager) openAll(img *metaimage.Image, ids []kafka.TopicPartition) {
 		if err := m.cfg.Placed(unassigned); err != nil {
 			m.cfg.Events.Emit(PlacementNotTold{Err: err})
 			dropUntold(create, unassigned)
+			elsewhere = nil
 		}
+	}
+	for _, r := range elsewhere {
+		m.adopt(img, r, configs[r.id.Topic])
 	}
 	for _, dir := range m.cfg.Dirs {
 		if specs := create[dir]; len(specs) > 0 {

@@ -19,6 +19,7 @@ const (
 	operatorAgain = 500 * time.Millisecond
 	answerMax     = 16 << 20 // bytes
 	uncleanType   = 1        // of an election
+	groupsTopic   = "__consumer_offsets"
 )
 
 // electUnclean does what an operator does when a node has lost a log directory
@@ -75,6 +76,13 @@ func ask(conn transport.Conn, req *kmsg.ElectLeadersRequest) (*kmsg.ElectLeaders
 	return resp, resp.ReadFrom(body[5:]) // correlation id, no tagged fields
 }
 
+// resetGroups tells the checkers that groups may have been forgotten.
+func (r *run) resetGroups() {
+	for _, name := range r.recorder.Groups() {
+		r.recorder.Event(history.Event{Kind: history.EventGroupReset, Node: history.Unknown, Name: name})
+	}
+}
+
 // noteElections tells the checkers which partitions were elected uncleanly.
 func (r *run) noteElections(resp *kmsg.ElectLeadersResponse) {
 	for _, t := range resp.Topics {
@@ -83,6 +91,9 @@ func (r *run) noteElections(resp *kmsg.ElectLeadersResponse) {
 				continue // led already
 			}
 			r.trace("operator", fmt.Sprintf("unclean leader of %s-%d", t.Topic, p.Partition))
+			if t.Topic == groupsTopic {
+				r.resetGroups()
+			}
 			for _, known := range r.recorder.Topics() {
 				if known.Spec.Name == t.Topic && !known.Gone() {
 					r.recorder.Event(history.Event{Kind: history.EventUnclean, Node: history.Unknown, Topic: known.Text(), Partition: p.Partition})

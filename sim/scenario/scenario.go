@@ -71,7 +71,7 @@ type Stage struct {
 // All are the scenarios, in a fixed order.
 func All() []Scenario {
 	return []Scenario{
-		mixed(), idempotentRetries(), groups(), retention(), diskFull(), recovery(), journalPower(), configs(), churn(),
+		mixed(), idempotentRetries(), groups(), retention(), diskFull(), recovery(), journalPower(), configs(), twoDirs(), churn(),
 		lateRepeat(), silentMember(), rollPower(),
 	}
 }

@@ -41,6 +41,7 @@ type Recorder struct {
 	open     map[int64]*history.Op
 	topics   []*Topic
 	progress map[string]int64
+	groups   []string // sorted
 	counts   Counts
 	rot      bool
 	failures []string
@@ -222,6 +223,7 @@ func (r *Recorder) End(op *history.Op, outcome history.Outcome, code int16, at i
 	}
 	delete(r.open, op.ID)
 	r.counts.Ops++
+	r.noteGroup(op)
 	if op.OK() {
 		r.counts.OK++
 		if op.Produce != nil && op.Produce.Acks != 0 {
@@ -242,6 +244,27 @@ func (r *Recorder) Drop(op *history.Op) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.open, op.ID)
+}
+
+// noteGroup keeps the name of an operation's group. The lock is held.
+func (r *Recorder) noteGroup(op *history.Op) {
+	name := ""
+	switch {
+	case op.Group != nil:
+		name = op.Group.Group
+	case op.Offset != nil:
+		name = op.Offset.Group
+	}
+	if i, known := slices.BinarySearch(r.groups, name); name != "" && !known {
+		r.groups = slices.Insert(r.groups, i, name)
+	}
+}
+
+// Groups are the groups that operations were about so far, sorted.
+func (r *Recorder) Groups() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.groups)
 }
 
 // Answered closes an operation by the code of its answer.
