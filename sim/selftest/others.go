@@ -20,7 +20,7 @@ var others = map[string]func(){
 	"give-up":  func() { fmt.Fprintln(os.Stderr, "planted"); os.Exit(3) },
 	"hoard":    hoard,
 	"flood":    flood,
-	"recurse":  func() { recurse(0) },
+	"recurse":  func() { fmt.Fprintln(os.Stderr, recurse(0)) },
 	"see":      see,
 }
 

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -152,17 +153,12 @@ func TestLayout(t *testing.T) {
 
 // burn keeps a processor busy until it is stopped.
 func burn() (stop func()) {
-	done := make(chan struct{})
+	var done atomic.Bool
 	go func() {
-		for {
-			select {
-			case <-done:
-				return
-			default:
-			}
+		for !done.Load() {
 		}
 	}()
-	return func() { close(done) }
+	return func() { done.Store(true) }
 }
 
 // difference is the first line, from 1, in which two outputs differ, 0 if they
