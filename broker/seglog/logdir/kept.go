@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +20,10 @@ import (
 // recovery syncs the journal as it found it, adds one commit with the bytes that
 // nothing proves durable, and leaves the old blocks in place until the background
 // lane has synced the segments. A crash before that replays them again.
+//
+// What nothing proves durable is written again before it is synced, the journal's
+// last commit too: had its sync failed in the process before, the system would
+// hold it for clean, and a sync would succeed without bringing it to the disk.
 //
 // The directory's files are synced at once instead where few are left, where the
 // journal is damaged, and where something was cut off that marks or journal tell
@@ -83,6 +88,11 @@ func (r *recovery) prepare() (later bool, err error) {
 		n > keptBlocksMax*(d.cfg.JournalBytes/d.cfg.JournalBlockBytes) {
 		return false, nil
 	}
+	if at := &r.journal.last; at.size > 0 {
+		if err := d.rewrite(at.file, at.position, at.size); err != nil {
+			return false, err
+		}
+	}
 	for _, file := range r.journal.files {
 		if err := d.syncNamed(file, promiseReplayed); err != nil {
 			return false, err
@@ -146,6 +156,9 @@ func split(left []leftover, blockBytes int64) (now, tails []leftover) {
 func (d *Dir) syncLeft(left []leftover, lanes int) error {
 	return d.parallel(len(left), lanes, func(i int) error {
 		l := &left[i]
+		if err := d.rewriteTail(l); err != nil {
+			return err
+		}
 		for _, file := range l.files {
 			if err := d.syncNamed(l.path+"/"+file, promiseRecovered); err != nil {
 				return err
@@ -156,6 +169,61 @@ func (d *Dir) syncLeft(left []leftover, lanes int) error {
 		}
 		return nil
 	})
+}
+
+// rewriteTail writes again what is not proved durable, so that the next sync
+// does write it.
+func (d *Dir) rewriteTail(l *leftover) error {
+	t := &l.tail
+	if t.size == 0 {
+		return nil
+	}
+	for _, file := range l.files {
+		base, suffix, ok := seglog.ParseFileName(file)
+		if !ok || suffix != seglog.LogSuffix || base < t.segment {
+			continue
+		}
+		from, size := int64(0), int64(math.MaxInt64)
+		if base == t.segment {
+			from = t.position
+			if !t.split {
+				size = t.size
+			}
+		}
+		if err := d.rewrite(l.path+"/"+file, from, size); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rewriteBytes are read and written again at a time.
+const rewriteBytes = 1 << 20
+
+// rewrite writes up to size bytes of a file from an offset on as they are.
+func (d *Dir) rewrite(name string, from, size int64) (err error) {
+	f, err := d.cfg.FS.Open(name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = firstError(err, f.Close()) }()
+	have, err := f.Size()
+	if err != nil {
+		return err
+	}
+	end := from + min(size, have-from)
+	buf := make([]byte, max(min(rewriteBytes, end-from), 0))
+	for at := from; at < end; {
+		n, err := f.ReadAt(buf[:min(rewriteBytes, end-at)], at)
+		if n == 0 {
+			return fmt.Errorf("read %s at %d of %d: %w", name, at, end, err)
+		}
+		if _, err := f.WriteAt(buf[:n], at); err != nil {
+			return err
+		}
+		at += int64(n)
+	}
+	return nil
 }
 
 // commitTails writes the tails into the journal, and S of every log that has
@@ -185,13 +253,13 @@ func (r *recovery) commitTails(left []leftover) error {
 	return d.committer.j.commit(c, promiseKept)
 }
 
-// tailItem reads a tail; nil for an empty one. Nobody waits for its answer.
+// tailItem reads a tail and writes it again; nil for an empty one. Nobody waits for its answer.
 func (d *Dir) tailItem(l *leftover) (_ *item, err error) {
 	t := &l.tail
 	if t.size == 0 {
 		return nil, nil
 	}
-	f, err := d.cfg.FS.OpenRead(l.path + "/" + seglog.FileName(t.segment, seglog.LogSuffix))
+	f, err := d.cfg.FS.Open(l.path + "/" + seglog.FileName(t.segment, seglog.LogSuffix))
 	if err != nil {
 		return nil, err
 	}
@@ -200,6 +268,9 @@ func (d *Dir) tailItem(l *leftover) (_ *item, err error) {
 	if n, err := f.ReadAt(data, t.position); n < len(data) {
 		return nil, fmt.Errorf("read %s: %d of %d bytes: %w", f.Name(), n, len(data), err)
 	} else if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if _, err := f.WriteAt(data, t.position); err != nil { // see rewriteTail
 		return nil, err
 	}
 	it := &item{p: &Partition{id: l.id}, upTo: -1, logStart: -1}

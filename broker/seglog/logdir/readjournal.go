@@ -21,7 +21,14 @@ type replay struct {
 	files      []string // the blocks' files
 	generation uint64   // the greatest seen
 	sequence   uint64   // of the newest commit that may have been made
+	last       place    // of the newest commit: no later one proves that it was synced
 	entries    int
+}
+
+// place is where something lies in a file.
+type place struct {
+	file           string
+	position, size int64
 }
 
 // readCommit is one commit of a block.
@@ -30,11 +37,13 @@ type readCommit struct {
 	ids    []kafka.TopicPartition
 	listOK bool
 	body   []byte // nil when its checksum fails
+	at     int64  // in its block
 }
 
 // blockRead is what a block's file holds.
 type blockRead struct {
 	generation uint64
+	file       string
 	commits    []readCommit // that moldau.marks does not call done
 	broken     bool         // where a commit may begin is neither a commit nor a blank page
 }
@@ -71,6 +80,7 @@ func (d *Dir) readJournal(names []string, floor marksHead) (*replay, error) {
 		if err != nil {
 			return nil, fmt.Errorf("journal block %s: %w", name, err)
 		}
+		read.file = path
 		blocks = append(blocks, read)
 	}
 	slices.SortFunc(blocks, func(a, b blockRead) int { return cmp.Compare(a.first(), b.first()) })
@@ -86,7 +96,9 @@ func (r *replay) take(d *Dir, blocks []blockRead, sequence uint64) error {
 		r.generation = max(r.generation, b.generation)
 		for k := range b.commits {
 			c := &b.commits[k]
-			r.sequence = max(r.sequence, c.head.sequence)
+			if c.head.sequence > r.sequence {
+				r.sequence, r.last = c.head.sequence, place{b.file, c.at, c.head.size()}
+			}
 			if c.head.sequence != sequence+1 && !failed {
 				failed = true
 				r.damaged(d, sequence+1, nil) // a commit is missing, and nobody can say whom it named
@@ -167,6 +179,7 @@ func readBlock(b []byte, floor uint64) (blockRead, error) {
 			return r.scanOn(b, at+pageBytes, floor), nil
 		}
 		c, size := takeCommit(b[at:], h)
+		c.at = at
 		r.commits = append(r.commits, c)
 		if size < 0 {
 			return r.scanOn(b, at+pageBytes, floor), nil
@@ -212,6 +225,7 @@ func (r blockRead) scanOn(b []byte, at int64, floor uint64) blockRead {
 			continue
 		}
 		c, size := takeCommit(b[at:], h)
+		c.at = at
 		if c.body == nil {
 			at += pageBytes
 			continue
