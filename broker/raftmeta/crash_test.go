@@ -391,7 +391,7 @@ func TestCrashAtEveryCall(t *testing.T) {
 func TestLostSyncIsCaught(t *testing.T) {
 	for _, place := range []string{
 		"raftmeta.(*LogStore).writeDurably Sync", "raftmeta.(*LogStore).writeDurably SyncDir",
-		"raftmeta.(*LogStore).unlink SyncDir", "raftmeta.(*segment).cut Sync",
+		"raftmeta.(*LogStore).unlink SyncDir", "raftmeta.(*segment).prove Sync",
 		"raftmeta.(*LogStore).shorten ReplaceFile.Sync", "raftmeta.(*LogStore).shorten ReplaceFile.SyncDir",
 		"raftmeta.(*StableStore).persist Sync", "raftmeta.openStable SyncDir", "raftmeta.OpenStore SyncDir",
 		"raftmeta.(*snapshotSink).publish Sync", "raftmeta.(*SnapshotStore).writeMeta Sync",

@@ -90,18 +90,35 @@ func openSegment(fsys vfs.FS, path string, first uint64, last bool) (s *segment,
 			return nil, errors.Join(err, s.file.Close())
 		}
 	}
+	if last && len(s.entries) > 0 {
+		if err := s.prove(data[:s.end]); err != nil {
+			return nil, errors.Join(err, s.file.Close())
+		}
+	}
 	return s, nil
 }
 
-// cut takes everything from byte end on off the file, durably.
+// prove writes what the last segment holds again and syncs it. Had the sync of
+// its newest entries failed in the process before, or had it not come to it, they
+// would be readable, and not on the disk; had it failed, the system would hold
+// them for clean.
+func (s *segment) prove(data []byte) error {
+	if _, err := s.file.WriteAt(data, 0); err != nil {
+		return fmt.Errorf("write raft log again: %w", err)
+	}
+	// Promise (raft): an entry that this node has counts towards a majority, and
+	// is durable. What was cut behind it is never read again behind newer ones.
+	if err := s.file.Sync(); err != nil {
+		return fmt.Errorf("sync raft log found at the start: %w", err)
+	}
+	return nil
+}
+
+// cut takes everything from byte end on off the file. The sync that follows
+// what is written next makes it durable.
 func (s *segment) cut(end int64) error {
 	if err := s.file.Truncate(end); err != nil {
 		return fmt.Errorf("cut raft log: %w", err)
-	}
-	// Promise: bytes of an entry that was cut are never read again behind
-	// newer entries.
-	if err := s.file.Sync(); err != nil {
-		return fmt.Errorf("sync raft log after a cut: %w", err)
 	}
 	s.end = end
 	return nil
