@@ -10,6 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/moldau/moldau/broker/kafka"
+	"github.com/moldau/moldau/clock/manual"
+	"github.com/moldau/moldau/disk/faultfs"
 	"github.com/moldau/moldau/disk/memfs"
 	"github.com/moldau/moldau/disk/vfs"
 )
@@ -82,6 +84,34 @@ func TestFailedSync(t *testing.T) {
 		if err := n.q.Kill(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestUnreadableLog: where a read of the metadata log fails, the start ends
+// with an error; raft's own answer to that is a panic.
+func TestUnreadableLog(t *testing.T) {
+	mem := newFS()
+	n := mustStart(t, mem, 1, nil)
+	n.unfence(n.register())
+	n.create("kept", 1)
+	if err := n.q.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	broken, failed := errors.New("broken disk"), 0
+	for nth := 1; nth <= 40; nth++ {
+		disk := faultfs.New(mem.Clone(), manual.New())
+		disk.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.OpRead}, Pattern: "moldau.raft.*", Nth: nth, Err: broken})
+		again, err := startNode(t, disk, 2, nil)
+		if err != nil {
+			failed++
+			continue
+		}
+		if err := again.q.Kill(); err != nil && !errors.Is(err, broken) {
+			t.Fatal(err)
+		}
+	}
+	if failed < 2 {
+		t.Errorf("%d of 40 starts failed: reads within raft's start are not among them", failed)
 	}
 }
 

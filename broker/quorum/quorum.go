@@ -125,8 +125,7 @@ func (q *Quorum) startRaft() error {
 	if !lone {
 		voters = 3 // times of a cluster, however many there are
 	}
-	q.raft, err = raft.NewRaft(raftConfig(q.cfg.self(), voters, logger), fsm,
-		q.cfg.Store.Log, q.cfg.Store.Stable, q.cfg.Store.Snapshots, q.transport)
+	q.raft, err = newRaft(raftConfig(q.cfg.self(), voters, logger), fsm, q.cfg.Store, q.transport)
 	if err != nil {
 		return errors.Join(fmt.Errorf("start raft: %w", err), q.transport.Close())
 	}
@@ -138,6 +137,22 @@ func (q *Quorum) startRaft() error {
 		return errors.Join(err, q.raft.Shutdown().Error())
 	}
 	return nil
+}
+
+// errStoreEnded: the store ended raft's goroutine; it has told the node why.
+var errStoreEnded = errors.New("the metadata store failed")
+
+// newRaft starts raft. Its stores end a goroutine that they cannot serve, so
+// that raft does not panic.
+func newRaft(cfg *raft.Config, fsm raft.FSM, st *raftmeta.Store, trans raft.Transport) (r *raft.Raft, err error) {
+	err = errStoreEnded
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r, err = raft.NewRaft(cfg, fsm, st.Log, st.Stable, st.Snapshots, trans)
+	}()
+	<-done
+	return r, err
 }
 
 // electLone checks that this node is the only voter, and elects it.

@@ -3,6 +3,7 @@ package raftmeta
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"sort"
 	"sync"
 
@@ -153,7 +154,19 @@ func (s *LogStore) LastCommand() uint64 {
 }
 
 // GetLog reads one entry; raft.ErrLogNotFound when the log does not have it.
+//
+// Raft panics when it cannot read its log. A store that fails reports that to
+// the node, which stops, and ends the goroutine that called instead.
 func (s *LogStore) GetLog(index uint64, l *raft.Log) error {
+	err := s.getLog(index, l)
+	if err != nil && !errors.Is(err, raft.ErrLogNotFound) {
+		s.guard.failed(err)
+		runtime.Goexit()
+	}
+	return err
+}
+
+func (s *LogStore) getLog(index uint64, l *raft.Log) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.first == 0 || index < s.first || index > s.lastLocked() {

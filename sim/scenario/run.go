@@ -330,6 +330,11 @@ func (r *run) finish() error {
 		}
 	}
 	r.world.Sleep(settleFor, nil)
+	if r.o.Goroutines() > r.goroutines {
+		for _, name := range waiting() {
+			r.trace("left", name)
+		}
+	}
 	for _, n := range r.world.Nodes() {
 		r.recorder.Event(history.Event{Kind: history.EventCleanStop, Node: n.ID, Left: r.left()})
 	}

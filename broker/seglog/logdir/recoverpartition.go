@@ -129,7 +129,7 @@ func (p *partRecovery) run() (seglog.State, error) {
 	if err := p.dropBelowStart(); err != nil {
 		return seglog.State{}, err
 	}
-	s, err := p.scan()
+	s, err := p.judge()
 	if err != nil {
 		return seglog.State{}, err
 	}

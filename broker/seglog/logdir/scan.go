@@ -45,6 +45,28 @@ type remade struct {
 	aborted []seglog.AbortedTxn
 }
 
+// scansMax bounds how often a log is scanned that is to be cut.
+const scansMax = 4
+
+// judge scans the log, again if it is to be cut: a read that brought a wrong bit
+// once must not cost records that are on the disk. A cut counts when two scans in
+// a row come to it.
+func (p *partRecovery) judge() (*scanned, error) {
+	s, err := p.scan()
+	for n := 1; err == nil && s.cut != nil && n < scansMax; n++ {
+		var again *scanned
+		if again, err = p.scan(); err != nil {
+			break
+		}
+		again.hole = again.hole || s.hole // a scan with a hole gives the resume point up
+		same := again.cut != nil && again.cut.Segment == s.cut.Segment && again.cut.Position == s.cut.Position && again.cut.Offset == s.cut.Offset
+		if s = again; same {
+			break
+		}
+	}
+	return s, err
+}
+
 // scan judges the log from the resume point on, or from its first segment.
 func (p *partRecovery) scan() (*scanned, error) {
 	s := &scanned{proved: p.proved}
