@@ -69,6 +69,9 @@ type Broker struct {
 	stopOnce sync.Once
 	life     *life.Life
 	wg       sync.WaitGroup
+
+	mu     sync.Mutex
+	giveUp context.CancelFunc // of the start's waits
 }
 
 type boundListener struct {
@@ -118,8 +121,12 @@ func (b *Broker) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer b.life.OnEnd(cancel)()
 	defer cancel()
-	if err := b.start(ctx); err != nil {
-		if b.abandoned() {
+	started, giveUp := context.WithCancel(ctx) // ends, too, what waits in a start that has failed
+	defer giveUp()
+	b.setGiveUp(giveUp)
+	if err := b.start(started); err != nil {
+		err = b.startFailure(err)
+		if b.life.Ended() {
 			return ErrAbandoned
 		}
 		if ctx.Err() != nil { // asked to stop before it served: no failure
@@ -136,6 +143,22 @@ func (b *Broker) Run(ctx context.Context) error {
 	case err := <-b.failed:
 		return errors.Join(err, b.close(false))
 	}
+}
+
+// startFailure is why a start failed: what fail was told, if it was told anything.
+func (b *Broker) startFailure(err error) error {
+	select {
+	case cause := <-b.failed:
+		return errors.Join(cause, err)
+	default:
+		return err
+	}
+}
+
+func (b *Broker) setGiveUp(giveUp context.CancelFunc) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.giveUp = giveUp
 }
 
 // Ready is closed when the node serves.
@@ -162,19 +185,15 @@ func (b *Broker) ControllerAddr() string { return b.controllerListens[0].ln.Addr
 // Identity is who the node is, once Ready is closed.
 func (b *Broker) Identity() identity.Identity { return b.identity }
 
-func (b *Broker) abandoned() bool {
-	select {
-	case <-b.life.Over():
-		return true
-	default:
-		return false
-	}
-}
-
 // fail ends Run with err; the first one counts. It never waits.
 func (b *Broker) fail(err error) {
 	select {
 	case b.failed <- err:
 	default:
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.giveUp != nil {
+		b.giveUp()
 	}
 }

@@ -31,7 +31,8 @@ type FetchPart struct {
 // FetchWait joins the shards' answers of one fetch and then its growth. A
 // connection keeps one and uses it for one fetch after the other.
 type FetchWait struct {
-	minBytes int64
+	use      atomic.Uint64 // which use it is
+	minBytes atomic.Int64
 	left     atomic.Int32
 	sum      atomic.Int64
 	woken    atomic.Bool
@@ -44,7 +45,8 @@ func NewFetchWait() *FetchWait { return &FetchWait{wake: make(chan struct{}, 1)}
 // Arm prepares for the answers of shards messages; Wake fires when all are in.
 // Nothing of an earlier use may be outstanding but watches, which only wake.
 func (w *FetchWait) Arm(shards int, minBytes int64) {
-	w.minBytes = minBytes
+	w.use.Add(1)
+	w.minBytes.Store(minBytes)
 	w.left.Store(int32(shards))
 	w.sum.Store(0)
 	w.woken.Store(false)
@@ -73,6 +75,7 @@ func (w *FetchWait) signal() {
 // watcher is a fetch that waits for a partition to grow.
 type watcher struct {
 	wait *FetchWait
+	use  uint64 // of wait, to which the watcher belongs
 	ask  replica.Fetch
 	seen int64
 }
@@ -100,11 +103,11 @@ func (f *Fetch) on(s *Shard) {
 		available += p.Answer.Available
 		failed = failed || p.Answer.Code != kafka.ErrNone || p.Answer.Diverging.Epoch >= 0
 	}
-	f.Watching = f.Watch && !failed && f.Wait.sum.Load()+available < f.Wait.minBytes
+	f.Watching = f.Watch && !failed && f.Wait.sum.Load()+available < f.Wait.minBytes.Load()
 	if f.Watching {
 		for i := range f.Parts {
 			p := &f.Parts[i]
-			p.Handle.watch(watcher{wait: f.Wait, ask: p.Ask, seen: p.Answer.Available})
+			p.Handle.watch(watcher{wait: f.Wait, use: f.Wait.use.Load(), ask: p.Ask, seen: p.Answer.Available})
 		}
 	}
 	f.Wait.sum.Add(available)
@@ -135,10 +138,13 @@ func (h *Handle) watch(w watcher) {
 func (h *Handle) grown() {
 	kept := h.watchers[:0]
 	for _, w := range h.watchers {
+		if w.use != w.wait.use.Load() {
+			continue // of a fetch that is over; its sum is another's now
+		}
 		a := h.machine.Fetch(w.ask)
 		delta := a.Available - w.seen
 		w.seen = a.Available
-		if a.Code != kafka.ErrNone || h.closed || w.wait.sum.Add(delta) >= w.wait.minBytes {
+		if a.Code != kafka.ErrNone || h.closed || w.wait.sum.Add(delta) >= w.wait.minBytes.Load() {
 			w.wait.woken.Store(true)
 			w.wait.signal()
 			continue

@@ -175,13 +175,21 @@ func (d *Disk) SetFaults(faults Faults) {
 }
 
 // Once lets a fault hit the next call that it fits, on a name that match
-// picks; a nil match picks all. The atlas is not asked.
-func (d *Disk) Once(kind Kind, match func(name string) bool) {
+// picks; a nil match picks all. The atlas is not asked. cancel takes it back, if
+// it has not hit yet.
+func (d *Disk) Once(kind Kind, match func(name string) bool) (cancel func()) {
 	invariant.Check(kind >= 0 && kind < kinds, "fault of kind %d", kind)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.once = append(d.once, &once{kind, match})
+	waiting := &once{kind, match}
+	d.once = append(d.once, waiting)
 	d.refresh()
+	return func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.once = slices.DeleteFunc(d.once, func(o *once) bool { return o == waiting })
+		d.refresh()
+	}
 }
 
 // Hang holds all calls on names that match picks, all if it is nil, until

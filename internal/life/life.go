@@ -43,6 +43,16 @@ func (l *Life) Over() <-chan struct{} {
 	return l.over
 }
 
+// Ended reports whether the life is over.
+func (l *Life) Ended() bool {
+	select {
+	case <-l.Over():
+		return true
+	default:
+		return false
+	}
+}
+
 // OnEnd has End call f, which must not wait for anything of the node, nor use
 // its clock, disk or network. If the life is over f is called at once. forget
 // takes it back.

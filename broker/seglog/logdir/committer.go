@@ -1,6 +1,7 @@
 package logdir
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -144,13 +145,17 @@ func (c *committer) landedAhead() {
 	c.landed.Broadcast()
 }
 
-// awaitWritten waits until the bytes of all items of the turn are written.
+// awaitWritten waits until the bytes of all items of the turn are written. In
+// a node that is gone nobody writes them: the goroutine ends.
 func (c *committer) awaitWritten() {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	for c.written < c.needs {
+		if c.d.cfg.Life.Ended() {
+			runtime.Goexit()
+		}
 		c.landed.Wait()
 	}
-	c.mu.Unlock()
 }
 
 func (c *committer) signal() {

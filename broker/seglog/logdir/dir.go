@@ -129,6 +129,7 @@ func (d *Dir) abandon() {
 	d.committer.closing = true
 	d.committer.signal()
 	d.committer.space.Broadcast()
+	d.committer.landed.Broadcast()
 }
 
 func newBackground(d *Dir) *background {

@@ -45,26 +45,41 @@ type remade struct {
 	aborted []seglog.AbortedTxn
 }
 
-// scansMax bounds how often a log is scanned that is to be cut.
+// scansMax bounds how often a log is scanned whose scans differ.
 const scansMax = 4
 
-// judge scans the log, again if it is to be cut: a read that brought a wrong bit
-// once must not cost records that are on the disk. A cut counts when two scans in
-// a row come to it.
+// judge scans the log, again if it is to be cut, or has a leader epoch that its
+// epoch file does not have (no checksum covers it): a read that brought a wrong
+// bit once must cost nothing that is right on the disk. What two scans in a row
+// come to counts.
 func (p *partRecovery) judge() (*scanned, error) {
 	s, err := p.scan()
-	for n := 1; err == nil && s.cut != nil && n < scansMax; n++ {
+	for n := 1; err == nil && (s.cut != nil || p.newEpoch(s)) && n < scansMax; n++ {
 		var again *scanned
 		if again, err = p.scan(); err != nil {
 			break
 		}
 		again.hole = again.hole || s.hole // a scan with a hole gives the resume point up
-		same := again.cut != nil && again.cut.Segment == s.cut.Segment && again.cut.Position == s.cut.Position && again.cut.Offset == s.cut.Offset
+		same := sameCut(again.cut, s.cut) && slices.Equal(again.scanner.Epochs(), s.scanner.Epochs())
 		if s = again; same {
 			break
 		}
 	}
 	return s, err
+}
+
+// newEpoch reports whether a scan saw a leader epoch that nothing else tells of.
+func (p *partRecovery) newEpoch(s *scanned) bool {
+	return slices.ContainsFunc(s.scanner.Epochs(), func(e seglog.EpochStart) bool {
+		return !slices.Contains(p.hadEpoch, e) && (p.resume == nil || !slices.Contains(p.resume.epochs, e))
+	})
+}
+
+func sameCut(a, b *seglog.CutError) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Segment == b.Segment && a.Position == b.Position && a.Offset == b.Offset
 }
 
 // scan judges the log from the resume point on, or from its first segment.
