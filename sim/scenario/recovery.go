@@ -3,6 +3,7 @@ package scenario
 import (
 	"time"
 
+	"github.com/moldau/moldau/linearizability/history"
 	"github.com/moldau/moldau/sim/fault"
 	"github.com/moldau/moldau/sim/workload"
 )
@@ -90,5 +91,39 @@ func rollPower() Scenario {
 				},
 			}
 		},
+	}
+}
+
+// syncErrorOnce lets one sync fail and drop what it was to write; the next
+// succeeds. Then the power goes.
+func syncErrorOnce() Scenario {
+	return Scenario{
+		Name:  "sync-error-once",
+		About: "a sync fails once and drops its pages, the next one succeeds, and then the power goes",
+		Plan: func(d *Draw) Plan {
+			topics := synced(d.Rand, 2)
+			for i := range topics {
+				topics[i].Durability = OneOf(d.Rand, history.DurabilitySync, history.DurabilitySync, history.DurabilityOS)
+			}
+			return Plan{
+				Nodes: oneNode(d.Rand), Topics: topics, Net: anyNet(d.Rand),
+				Clients: func(topics []*workload.Topic) []workload.Actor {
+					return []workload.Actor{idempotent(d.Rand, topics), plain(d.Rand, topics), reader(d.Rand, topics)}
+				},
+				Script: failThenPower,
+			}
+		},
+	}
+}
+
+// failThenPower lets a sync fail and, a little later, the power.
+func failThenPower(s *Stage) {
+	node := s.World.Nodes()[0]
+	broken, power := named("disk-sync-error")[0], named("power")[0]
+	breaks, cuts := s.Injector.Site("disk-sync-error", node), s.Injector.Site("power", node)
+	for s.World.Sleep(time.Duration(1+s.Rand.IntN(4))*time.Second, s.Stop) {
+		broken.Strike(breaks)
+		s.World.Sleep(time.Duration(s.Rand.IntN(3000))*time.Millisecond, s.Stop)
+		power.Strike(cuts)
 	}
 }

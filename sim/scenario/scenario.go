@@ -72,7 +72,7 @@ type Stage struct {
 func All() []Scenario {
 	return []Scenario{
 		mixed(), idempotentRetries(), groups(), retention(), diskFull(), recovery(), journalPower(), configs(), twoDirs(), churn(),
-		lateRepeat(), silentMember(), rollPower(),
+		lateRepeat(), silentMember(), rollPower(), syncErrorOnce(),
 	}
 }
 
