@@ -97,9 +97,14 @@ func (it *item) share(s *segment, ops []seglog.Op) {
 	}
 }
 
-// carry adds an append that the journal may carry.
+// carry adds an append that the journal may carry. One that only rolls has
+// nothing for it: the segment's name comes with the first bytes in it.
 func (it *item) carry(ap *seglog.Append, data buffer.Slice) {
 	n := len(data.Bytes)
+	if n == 0 {
+		data.Release()
+		return
+	}
 	it.bytes += int64(n)
 	it.entries = append(it.entries, entry{
 		segment: ap.Segment, position: ap.Position, first: ap.FirstOffset, last: ap.LastOffset, data: data,

@@ -1,6 +1,7 @@
 package logdir
 
 import (
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -50,6 +51,47 @@ func TestCutOfASegmentThatIsBeingClosed(t *testing.T) {
 	l.awaitDurable()
 	if err := l.verify(l.p, 0, l.log.Next(), l.history); err != nil {
 		t.Fatal(err)
+	}
+	if err := w.d.Close(true, 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestBareRollsInACommit: a segment that is closed without an append, and then an
+// append in the same turn, leave a journal that recovery can read.
+func TestBareRollsInACommit(t *testing.T) {
+	w, fsys := wideWorld(t, 4)
+	w.appendAll(1, 100)
+	w.settle()
+	var orders []Order
+	for _, l := range w.logs {
+		orders = append(orders, Order{P: l.p, Op: l.log.Roll(w.clk.Wall())}, l.appendOrder(1, 100))
+	}
+	w.d.Submit(orders)
+	w.settle()
+	if err := w.d.committer.call(func(*committer) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	w.appendAll(1, 100) // after them, in the new segments
+	w.settle()
+	for seed := range uint64(20) {
+		cfg := w.cfg
+		cfg.FS = fsys.CrashClone(rand.New(rand.NewPCG(seed, 5)))
+		d, err := Open(cfg)
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		for _, l := range w.logs {
+			p, st, err := d.Adopt(l.id, l.opt)
+			if err != nil || st.End != l.log.Next() || standing(st) != 0 {
+				t.Errorf("seed %d: %s ends at %d, %s: %v", seed, l.topic, st.End, standing(st), err)
+			} else if err := verifyLog(p, 0, st.End, l.history); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := d.Close(false, 0); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := w.d.Close(true, 0); err != nil {
 		t.Fatal(err)
