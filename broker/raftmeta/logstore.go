@@ -20,8 +20,8 @@ type LogStore struct {
 	guard *Guard
 	roll  int64 // segment size at which a new one is begun, bytes
 
-	write sync.Mutex // held by StoreLogs, DeleteRange and Close
-	buf   []byte     // of the writer
+	write writeLock // held by StoreLogs, DeleteRange and Close
+	buf   []byte    // of the writer
 
 	mu       sync.RWMutex
 	segments []*segment // by first index, without holes
@@ -54,7 +54,7 @@ func openLog(fsys vfs.FS, dir string, guard *Guard) (*LogStore, error) {
 			return nil, fmt.Errorf("sync folder of raft log found at the start: %w", err)
 		}
 	}
-	s := &LogStore{fsys: fsys, dir: dir, guard: guard, roll: segmentBytesMax}
+	s := &LogStore{fsys: fsys, dir: dir, guard: guard, roll: segmentBytesMax, write: newWriteLock()}
 	for i, first := range firsts {
 		if err := s.load(first, i == len(firsts)-1); err != nil {
 			return nil, errors.Join(err, s.Close())
