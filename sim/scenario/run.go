@@ -269,10 +269,7 @@ func (r *run) heal() error {
 	fault.Heal(r.world)
 	r.world.Fabric.SetNormal(r.plan.Net)
 	for _, n := range r.world.Nodes() {
-		fault.Renew(r.world, n)
-	}
-	for _, n := range r.world.Nodes() {
-		if !r.world.Await(n.Ready(), startMax) {
+		if !r.revive(n) {
 			r.trace("run", fmt.Sprintf("%s does not serve %v after all was healed", n.Host, startMax))
 		}
 	}
@@ -283,6 +280,21 @@ func (r *run) heal() error {
 	r.trace("run", "healed")
 	return nil
 }
+
+// revive has a node serve, starting it again when its process ends: one that
+// was starting while the faults ended may have met the last of them.
+func (r *run) revive(n *world.Node) bool {
+	for until := r.recorder.Now() + int64(startMax); r.recorder.Now() < until; {
+		fault.Renew(r.world, n)
+		if r.world.Await(n.Ready(), reviveEvery) {
+			return true
+		}
+	}
+	return false
+}
+
+// reviveEvery is how often it is looked whether a process has ended.
+const reviveEvery = time.Second
 
 // progress waits until each client got on.
 func (r *run) progress() error {
