@@ -4,12 +4,14 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/moldau/moldau/linearizability/history"
 	"github.com/moldau/moldau/net/transport"
+	"github.com/moldau/moldau/sim/fault"
 	"github.com/moldau/moldau/sim/world"
 )
 
@@ -83,6 +85,18 @@ func (r *run) resetGroups() {
 	}
 }
 
+// directoryFaults are those that make a node give a log directory up: after them
+// an operator may have to accept that records are missing. Whatever else strikes
+// must not bring it to that, and an election then excuses nothing.
+var directoryFaults = [...]string{"disk-read-error", "disk-write-error", "disk-sync-error", "disk-name-error", "disk-lost", "disk-full"}
+
+// mayLack reports whether an election may lawfully be of a log that lacks records.
+func (r *run) mayLack() bool {
+	return r.plan.Lacking || slices.ContainsFunc(r.plan.Faults.Faults, func(f fault.Rated) bool {
+		return f.Beyond || slices.Contains(directoryFaults[:], f.Name)
+	})
+}
+
 // noteElections tells the checkers which partitions were elected uncleanly.
 func (r *run) noteElections(resp *kmsg.ElectLeadersResponse) {
 	for _, t := range resp.Topics {
@@ -91,6 +105,9 @@ func (r *run) noteElections(resp *kmsg.ElectLeadersResponse) {
 				continue // led already
 			}
 			r.trace("operator", fmt.Sprintf("unclean leader of %s-%d", t.Topic, p.Partition))
+			if !r.mayLack() {
+				continue
+			}
 			if t.Topic == groupsTopic {
 				r.resetGroups()
 			}

@@ -76,7 +76,7 @@ func rollPower() Scenario {
 		Plan: func(d *Draw) Plan {
 			nodes := oneNode(d.Rand)
 			tuning := &nodes[0].Settings.Tuning
-			tuning.SegmentBytesMax, tuning.InlineBytesMax = 2<<10, OneOf(d.Rand, 1, 200, 4<<10)
+			tuning.SegmentBytesMax, tuning.InlineBytesMax, tuning.DirectFilesMax = 2<<10, OneOf(d.Rand, 1, 200, 4<<10), 8
 			tuning.MarksInterval = 200 * time.Millisecond
 			topics := synced(d.Rand, 1)
 			topics[0].Partitions = int32(1 + d.Rand.IntN(2))
@@ -110,7 +110,7 @@ func syncErrorOnce() Scenario {
 				Clients: func(topics []*workload.Topic) []workload.Actor {
 					return []workload.Actor{idempotent(d.Rand, topics), plain(d.Rand, topics), reader(d.Rand, topics)}
 				},
-				Script: failThenPower,
+				Script: failThenPower, Lacking: true,
 			}
 		},
 	}
