@@ -15,10 +15,13 @@ import (
 func (p *partRecovery) settle(s *scanned) (seglog.State, error) {
 	end := s.scanner.Next()
 	restart := end < p.start || s.remnants
+	// A log that was to begin anew at its start: what failed is what a crash left
+	// of the deletion, and says nothing about the log.
+	deleted := end < p.start && p.claimed <= p.start && !p.noMarks
 	end = max(end, p.start) // what lies below the log start is deleted
 	evidence := seglog.Evidence{
 		Clean: p.clean && !s.looked && s.cut == nil && !p.touched, SyncedThrough: p.synced,
-		Cut: s.cut != nil, CommitTouched: p.touched, Hole: s.hole && end < p.synced,
+		Cut: s.cut != nil && !deleted, CommitTouched: p.touched, Hole: s.hole && end < p.synced,
 		Recorded: p.recorded, LastEpoch: s.scanner.LastEpoch(), End: end,
 	}
 	verdict := seglog.Classify(kafka.DurabilitySync, evidence)
