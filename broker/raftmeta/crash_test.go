@@ -318,7 +318,9 @@ func outcome(fn func() error) error {
 
 // reborn goes on in what the power loss left.
 func (c *crasher) reborn() error {
-	_ = c.w.st.Close() // of the dead process
+	if c.w.st != nil {
+		_ = c.w.st.Close() // of the dead process
+	}
 	c.mem, c.next = c.next, nil
 	c.mem.OnCall(c.call)
 	c.w.fsys = c.wrap(c.mem)
@@ -393,7 +395,7 @@ func TestLostSyncIsCaught(t *testing.T) {
 		"raftmeta.(*LogStore).writeDurably Sync", "raftmeta.(*LogStore).writeDurably SyncDir",
 		"raftmeta.(*LogStore).unlink SyncDir", "raftmeta.(*segment).prove Sync",
 		"raftmeta.(*LogStore).shorten ReplaceFile.Sync", "raftmeta.(*LogStore).shorten ReplaceFile.SyncDir",
-		"raftmeta.(*StableStore).persist Sync", "raftmeta.openStable SyncDir", "raftmeta.OpenStore SyncDir",
+		"raftmeta.(*StableStore).write Sync", "raftmeta.openStable SyncDir", "raftmeta.OpenStore SyncDir",
 		"raftmeta.(*snapshotSink).publish Sync", "raftmeta.(*SnapshotStore).writeMeta Sync",
 		"raftmeta.(*snapshotSink).publish SyncDir",
 	} {

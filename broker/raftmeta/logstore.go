@@ -47,13 +47,6 @@ func openLog(fsys vfs.FS, dir string, guard *Guard) (*LogStore, error) {
 		}
 	}
 	sort.Slice(firsts, func(i, j int) bool { return firsts[i] < firsts[j] })
-	if len(firsts) > 0 {
-		// Promise (raft): entries that follow are in a file whose name survives. A
-		// process that was killed may have left it to a sync that never came.
-		if err := fsys.SyncDir(dir); err != nil {
-			return nil, fmt.Errorf("sync folder of raft log found at the start: %w", err)
-		}
-	}
 	s := &LogStore{fsys: fsys, dir: dir, guard: guard, roll: segmentBytesMax, write: newWriteLock()}
 	for i, first := range firsts {
 		if err := s.load(first, i == len(firsts)-1); err != nil {

@@ -63,7 +63,9 @@ func openStable(fsys vfs.FS, dir string, guard *Guard, fresh bool) (s *StableSto
 	path := dir + "/" + stableName
 	s.file, err = fsys.Open(path)
 	if err == nil {
-		err = s.load()
+		if err = s.load(); err == nil {
+			err = s.prove()
+		}
 		if err == nil {
 			return s, nil
 		}
@@ -113,6 +115,12 @@ func (s *StableStore) load() error {
 	}
 	return nil
 }
+
+// prove writes the slot that counts again, where it is and as it is, and syncs
+// it. Had the process before failed to sync it, or not come to it, it would be
+// readable, and not on the disk; had the sync failed, the system would hold it
+// for clean. The other slot stays: a torn write leaves it.
+func (s *StableStore) prove() error { return s.write(s.seq) }
 
 func parseStableSlot(b []byte) (seq uint64, values map[string]string, err error) {
 	if len(b) < stableHeaderLen || string(b[:4]) != stableMagic {
@@ -169,8 +177,17 @@ func parseStablePayload(p []byte) (map[string]string, error) {
 	return values, nil
 }
 
-// persist writes the values into the slot that does not count, and syncs.
+// persist writes the values into the slot that does not count, which then does.
 func (s *StableStore) persist() error {
+	if err := s.write(s.seq + 1); err != nil {
+		return err
+	}
+	s.seq++
+	return nil
+}
+
+// write writes the values into the slot of sequence number seq, and syncs.
+func (s *StableStore) write(seq uint64) error {
 	keys := make([]string, 0, len(s.values))
 	for key := range s.values { //det:ok sorted below
 		keys = append(keys, key)
@@ -188,18 +205,17 @@ func (s *StableStore) persist() error {
 	}
 	b := append(make([]byte, 0, stableHeaderLen+len(payload)), stableMagic...)
 	b = binary.BigEndian.AppendUint32(b, stableVersion)
-	b = binary.BigEndian.AppendUint64(b, s.seq+1)
+	b = binary.BigEndian.AppendUint64(b, seq)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(payload)))
 	b = binary.BigEndian.AppendUint32(b, stableCRC(b, payload))
 	b = append(b, payload...)
-	if _, err := s.file.WriteAt(b, int64((s.seq+1)%2)*stableSlotBytes); err != nil {
+	if _, err := s.file.WriteAt(b, int64(seq%2)*stableSlotBytes); err != nil {
 		return fmt.Errorf("write raft's term and vote: %w", err)
 	}
 	// Promise (raft): a term that was seen and a vote that was given are never forgotten.
 	if err := s.file.Sync(); err != nil {
 		return fmt.Errorf("sync raft's term and vote: %w", err)
 	}
-	s.seq++
 	return nil
 }
 

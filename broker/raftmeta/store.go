@@ -53,6 +53,9 @@ func OpenStore(cfg StoreConfig) (st *Store, err error) {
 	if err := sweep(cfg.FS, dir); err != nil {
 		return nil, err
 	}
+	if err := proveNames(cfg.FS, dir); err != nil {
+		return nil, err
+	}
 	st = &Store{guard: newGuard(cfg.Clock, cfg.OnFailure)}
 	defer func() {
 		if err != nil {
@@ -78,6 +81,16 @@ func OpenStore(cfg StoreConfig) (st *Store, err error) {
 		return st, err
 	}
 	return st, st.join()
+}
+
+// proveNames makes durable which files are in dir: a process that was killed may
+// have left one to a sync that never came.
+func proveNames(fsys vfs.FS, dir string) error {
+	// Promise (raft): entries, terms and votes that follow are in files whose names survive.
+	if err := fsys.SyncDir(dir); err != nil {
+		return fmt.Errorf("sync metadata log folder found at the start: %w", err)
+	}
+	return nil
 }
 
 // sweep removes temporary files of ours, which a crash has left unfinished.
