@@ -93,7 +93,7 @@ func (h *Handler) produce(req *server.Request) (server.Body, bool, error) {
 }
 
 // countProduce walks a body: how many topics and partitions it has, and
-// whether it has the right shape.
+// whether it has the right shape. What follows the body is ignored.
 func countProduce(req *server.Request) (topics, parts int, ok bool) {
 	r := newReader(req.Body, req.Flexible)
 	r.string()
@@ -119,7 +119,7 @@ func countProduce(req *server.Request) (topics, parts int, ok bool) {
 		}
 	}
 	r.tags()
-	return topics, parts, !r.Bad() && r.Len() == 0
+	return topics, parts, !r.Bad()
 }
 
 // room makes room for the counted topics and partitions.

@@ -47,13 +47,14 @@ type forgottenPartition struct {
 const fetchAsksKept = 1024
 
 // readFetch reads a request's body into f. It waits for the gate where the
-// request has many elements; f.elements must be given back to it.
+// request has many elements; f.elements must be given back to it. What follows
+// the body is ignored.
 func readFetch(req *server.Request, admit *gate, f *fetchRequest) error {
 	count := fetchReader{r: newReader(req.Body, req.Flexible), f: f, version: req.Version}
 	if len(req.Body) <= otherRequestBytesMax {
 		count.read()
 	}
-	if count.r.Bad() || count.r.Len() > 0 || count.elements > requestElementsMax || len(req.Body) > otherRequestBytesMax {
+	if count.r.Bad() || count.elements > requestElementsMax || len(req.Body) > otherRequestBytesMax {
 		return malformed(req, fmt.Errorf("body of %d bytes is malformed or has more than %d elements", len(req.Body), requestElementsMax))
 	}
 	n, open := admit.enter(count.elements, req.Conn.Closed())

@@ -38,7 +38,8 @@ func (e errMalformed) Error() string { return e.text }
 
 // check walks body and counts its array elements and tagged fields. The error
 // is for the log: the connection is closed, as nothing of such a stream can be
-// trusted.
+// trusted. Bytes after the body are ignored, as Kafka does: librdkafka's request
+// for the metadata of all topics ends in three that belong to no field.
 func (g *guard) check(key, version int16, body []byte) (elements int, err error) {
 	if len(body) > otherRequestBytesMax {
 		return 0, errMalformed{fmt.Sprintf("a request of %d bytes; all but Produce are bounded by %d", len(body), otherRequestBytesMax)}
@@ -54,8 +55,6 @@ func (g *guard) check(key, version int16, body []byte) (elements int, err error)
 			return 0, errMalformed{fmt.Sprintf("more than %d array elements in one request", requestElementsMax)}
 		case w.r.Bad():
 			return 0, errMalformed{fmt.Sprintf("body of %d bytes is malformed or cut short", len(body))}
-		case w.r.Len() > 0:
-			return 0, errMalformed{fmt.Sprintf("%d bytes after the end of the body", w.r.Len())}
 		}
 		return w.elements, nil
 	}

@@ -65,4 +65,7 @@ for codec in ("none", "gzip", "snappy", "lz4", "zstd"):
             c.commit(asynchronous=False)
             check(c.committed([TopicPartition(topic, 0)])[0].offset, RECORDS, topic + " committed offset")
         c.close()
+want = ["py-" + codec for codec in ("gzip", "lz4", "none", "snappy", "zstd")]
+check(sorted(t for t in admin.list_topics(timeout=60).topics if t[:3] == "py-"), want, "list of topics")
+check(list(admin.list_topics("py-zstd", timeout=60).topics), ["py-zstd"], "list of one topic")
 print("ok")
