@@ -72,7 +72,7 @@ func (b *background) cleanStop(brokerEpoch int64) error {
 			return err
 		}
 	}
-	snaps := d.lane.snapshots(true)
+	snaps := d.lane.snapshots(true, true)
 	err := d.parallel(len(snaps), d.cfg.SyncLanes, func(i int) error { return d.finish(&snaps[i]) })
 	if err != nil {
 		return err

@@ -45,6 +45,7 @@ func (l *lane) cut() {
 	l.cuts = nil
 	for i := range cuts {
 		cuts[i].p.cuts.Add(1)
+		cuts[i].p.lane.logged = true
 	}
 	err := l.d.committer.call(func(c *committer) error { return c.commitCuts(cuts) })
 	if err == nil {

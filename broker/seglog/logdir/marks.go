@@ -64,8 +64,10 @@ type snap struct {
 }
 
 // snapshots lists what changed since the last call. Partitions of `os` topics
-// with unsynced bytes are taken only if syncOS is set; the others wait.
-func (l *lane) snapshots(syncOS bool) []snap {
+// with unsynced bytes wait for a call with syncOS set. With recycle set those
+// are taken that have a log start or a cut in the journal: no other block will
+// say it again.
+func (l *lane) snapshots(recycle, syncOS bool) []snap {
 	asOf := l.d.committer.j.completed.Load()
 	l.d.sinceMarks.Store(0)
 	snaps := make([]snap, 0, len(l.changed))
@@ -76,11 +78,11 @@ func (l *lane) snapshots(syncOS bool) []snap {
 			t.changed = false
 			continue
 		}
-		if len(t.unsynced) > 0 && !syncOS {
+		if len(t.unsynced) > 0 && !syncOS && !(recycle && t.logged) {
 			left = append(left, p)
 			continue
 		}
-		t.changed = false
+		t.changed, t.logged = false, false
 		segs := p.segments()
 		x := &resume{end: t.end, segments: slices.Clone(t.infos), epochs: t.epochs.Entries()}
 		if t.producers != nil {
@@ -129,7 +131,7 @@ func (b *background) checkpoint(recycle, syncOS bool) error {
 		}
 	}
 	var snaps []snap
-	if err := d.lane.call(func(l *lane) { snaps = l.snapshots(syncOS) }); err != nil {
+	if err := d.lane.call(func(l *lane) { snaps = l.snapshots(recycle, syncOS) }); err != nil {
 		return b.quiet(err)
 	}
 	old := b.kept

@@ -140,7 +140,7 @@ func (l *lane) deleteSegments(p *Partition, bases []int64) {
 	if start := kept[0].base; start > t.start {
 		t.start = start
 		t.epochs = t.epochs.TruncateStart(start)
-		it.logStart = start
+		it.logStart, t.logged = start, true
 	}
 }
 
@@ -150,6 +150,6 @@ func (l *lane) logStart(p *Partition, offset int64) {
 	t.start = max(t.start, offset)
 	t.epochs = t.epochs.TruncateStart(t.start)
 	it := l.item(p)
-	it.logStart, it.answerStart = t.start, true
+	it.logStart, it.answerStart, t.logged = t.start, true, true
 	l.change(p)
 }

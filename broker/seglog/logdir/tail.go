@@ -16,6 +16,7 @@ type laneState struct {
 	producers *seglog.ProducerTable // nil until a producer id is seen
 
 	unsynced []*segment // of an `os` topic: written since the last background sync
+	logged   bool       // since the last marks the journal was given a log start or a cut
 	item     *item      // of this turn, for the committer
 
 	queue    []seglog.Op // orders of this turn, not yet carried out
