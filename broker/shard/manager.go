@@ -338,9 +338,16 @@ func (m *Manager) forget(r recovered) {
 	}
 }
 
-// create makes empty replicas and gives them to shards.
+// create makes empty replicas and gives them to shards. One whose folder is in
+// the way holds up no other.
 func (m *Manager) create(img *metaimage.Image, dir *logdir.Dir, specs []logdir.Spec, configs map[kafka.UUID]TopicConfig) {
 	parts, err := dir.Create(specs)
+	if errors.Is(err, logdir.ErrExists) && len(specs) > 1 {
+		for i := range specs {
+			m.create(img, dir, specs[i:i+1], configs)
+		}
+		return
+	}
 	if err != nil {
 		for _, sp := range specs {
 			m.cfg.Events.Emit(ReplicaNotOpened{Topic: sp.Topic, ID: sp.ID, Err: err})

@@ -7,6 +7,7 @@ import (
 
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/seglog"
+	"github.com/moldau/moldau/disk/vfs"
 )
 
 // Spec is a partition to create.
@@ -20,7 +21,8 @@ type Spec struct {
 // their folders are durable; their first State is that of EmptyState. It waits
 // on the disk, so it is not for a shard's loop; many specs in one call share
 // the directory's sync. What is Lost is so no longer: whoever creates it knows
-// that its records are gone. On an error none of them exists for the caller.
+// that its records are gone. On an error none of them exists for the caller; with
+// ErrExists none has got a folder either.
 func (d *Dir) Create(specs []Spec) ([]*Partition, error) {
 	if err := d.Err(); err != nil {
 		return nil, err
@@ -34,7 +36,10 @@ func (d *Dir) Create(specs []Spec) ([]*Partition, error) {
 	if err := d.register(parts); err != nil {
 		return nil, err
 	}
-	err := d.parallel(len(parts), d.cfg.SyncLanes, func(i int) error { return d.makeFolder(parts[i]) })
+	err := d.parallel(len(parts), d.cfg.SyncLanes, func(i int) error { return d.noFolder(parts[i]) })
+	if err == nil {
+		err = d.parallel(len(parts), d.cfg.SyncLanes, func(i int) error { return d.makeFolder(parts[i]) })
+	}
 	if err == nil {
 		// P1: without the folder's name nothing that is written there would be found.
 		err = d.syncDir(d.cfg.Path, promiseFolderName)
@@ -80,22 +85,33 @@ func (d *Dir) unregister(parts []*Partition) {
 	}
 }
 
+// noFolder fails if a partition's folder exists.
+func (d *Dir) noFolder(p *Partition) error {
+	switch _, err := d.cfg.FS.Stat(p.path()); {
+	case err == nil:
+		return fmt.Errorf("create %s: %w", p.path(), ErrExists)
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	return nil
+}
+
 // makeFolder makes a partition's folder and its partition.metadata.
 func (d *Dir) makeFolder(p *Partition) error {
-	dir := p.path()
-	if _, err := d.cfg.FS.Stat(dir); err == nil {
-		return fmt.Errorf("create %s: %w", dir, ErrExists)
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	if err := d.cfg.FS.MkdirAll(p.path()); err != nil {
 		return err
 	}
-	if err := d.cfg.FS.MkdirAll(dir); err != nil {
-		return err
-	}
-	f, err := d.cfg.FS.Create(dir + "/" + seglog.PartitionMetadataFile)
+	f, err := d.cfg.FS.Create(p.path() + "/" + seglog.PartitionMetadataFile)
 	if err != nil {
 		return err
 	}
-	if _, err = f.WriteAt(seglog.EncodePartitionMetadata(p.id.Topic), 0); err == nil {
+	return d.fillFolder(p.path(), f, p.id)
+}
+
+// fillFolder writes partition.metadata, closes it, and makes it durable.
+func (d *Dir) fillFolder(dir string, f vfs.File, id kafka.TopicPartition) error {
+	_, err := f.WriteAt(seglog.EncodePartitionMetadata(id.Topic), 0)
+	if err == nil {
 		err = d.sync(f, promiseFolderContents) // P1: whose log this is
 	}
 	if err = firstError(err, f.Close()); err != nil {

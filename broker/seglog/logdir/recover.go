@@ -26,8 +26,9 @@ type recovery struct {
 	// Kafka's checkpoints, by topic name and partition.
 	highWatermarks, starts, points map[name]int64
 
-	buffers sync.Pool
-	scanned atomic.Int64
+	buffers  sync.Pool
+	scanned  atomic.Int64
+	unproved atomic.Bool // folders were found of which no marks prove that they are durable
 }
 
 type name struct {
@@ -96,14 +97,17 @@ func (r *recovery) partitions(folders []folder) ([]Recovered, error) {
 		results[i], left[i], err = r.partition(folders[i])
 		return err
 	})
-	if err = firstError(<-prepared, err); err != nil {
+	if err = firstError(<-prepared, err); err == nil {
+		err = r.proveNames()
+	}
+	if err != nil {
 		return nil, err
 	}
 	nameless, err := r.keep(left, later)
 	for i := range results {
 		results[i].nameless = nameless[results[i].ID]
 	}
-	return results, err
+	return slices.DeleteFunc(results, isUnfinished), err
 }
 
 // readRoot reads the files at the directory's root.

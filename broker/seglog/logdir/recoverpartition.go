@@ -49,22 +49,20 @@ type logFile struct {
 }
 
 // partition recovers the partition in f, all but the syncs. An error is one of
-// the file system; a folder that makes no sense is reported in the result.
+// the file system; a folder that makes no sense is reported in the result, and
+// of one whose creation was cut short the result isUnfinished.
 func (r *recovery) partition(f folder) (Recovered, leftover, error) {
 	p := &partRecovery{recovery: r, folder: f}
 	out := Recovered{Topic: f.topic, ID: kafka.TopicPartition{Partition: f.partition}}
 	if err := p.list(); err != nil {
 		return out, leftover{}, err
 	}
-	b, err := vfs.ReadFile(r.d.cfg.FS, f.path+"/"+seglog.PartitionMetadataFile, smallFileMax)
-	if err == nil {
-		out.ID.Topic, err = seglog.ParsePartitionMetadata(b)
+	unfinished, senseless, err := p.identify()
+	if err != nil || unfinished || senseless != nil {
+		out.Err = senseless
+		return out, leftover{}, err
 	}
-	if err != nil {
-		out.Err = fmt.Errorf("folder %s: %w", f.path, err)
-		return out, leftover{}, nil
-	}
-	p.id = out.ID
+	out.ID = p.id
 	out.State, err = p.run()
 	out.waiting = p.waiting
 	if err != nil {
