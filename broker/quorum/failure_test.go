@@ -87,6 +87,29 @@ func TestFailedSync(t *testing.T) {
 	}
 }
 
+// TestStopAfterAFailedStore: a node that stops because its term cannot be stored
+// does not wait for raft's goroutine, which that has ended.
+func TestStopAfterAFailedStore(t *testing.T) {
+	mem := newFS()
+	n := mustStart(t, mem, 1, nil)
+	n.unfence(n.register())
+	n.create("kept", 1)
+	mem.OnCall(func(c memfs.Call) error {
+		switch {
+		case c.Op == memfs.OpWrite && strings.Contains(c.Name, "moldau.raft."):
+			return vfs.ErrNoSpace // costs the office, so that a term must be stored
+		case strings.Contains(c.Name, "moldau.stable"):
+			return errors.New("broken disk")
+		}
+		return nil
+	})
+	n.ask(createTopic("lost", 1))
+	<-n.fails
+	if err := n.q.Stop(); err == nil {
+		t.Error("stopped with its checkpoint written")
+	}
+}
+
 // TestUnreadableLog: where a read of the metadata log fails, the start ends
 // with an error; raft's own answer to that is a panic.
 func TestUnreadableLog(t *testing.T) {

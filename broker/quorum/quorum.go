@@ -21,6 +21,7 @@ type Quorum struct {
 	cfg       Config
 	transport *raftmeta.Transport
 	raft      *raft.Raft
+	shutdown  func() raft.Future // begins raft's shutdown, once
 	inbox     *inbox.Inbox[message]
 
 	endOnce sync.Once
@@ -129,12 +130,16 @@ func (q *Quorum) startRaft() error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("start raft: %w", err), q.transport.Close())
 	}
+	q.shutdown = sync.OnceValue(q.raft.Shutdown)
+	// Who waits for raft's main goroutine, as a snapshot does, hears from the
+	// shutdown alone that a store that failed has ended it.
+	q.cfg.Store.Guard().OnFailed(func() { q.shutdown() })
 	q.forgetLife = q.cfg.Life.OnEnd(q.abandon)
 	if lone {
 		err = q.electLone()
 	}
 	if err != nil {
-		return errors.Join(err, q.raft.Shutdown().Error())
+		return errors.Join(err, q.shutdown().Error())
 	}
 	return nil
 }
@@ -246,7 +251,7 @@ func (q *Quorum) end(clean bool) error {
 		if clean {
 			err = q.lastSnapshot()
 		}
-		err = errors.Join(err, q.raft.Shutdown().Error())
+		err = errors.Join(err, q.shutdown().Error())
 		q.snapshots.Wait()
 		q.endErr = errors.Join(err, q.cfg.Store.Close())
 		q.forgetLife()

@@ -17,6 +17,7 @@ type Guard struct {
 	calls   int
 	since   clock.Mono // of the oldest call in a row of overlapping ones
 	failure error
+	after   []func()
 }
 
 func newGuard(c clock.Clock, onFailure func(error)) *Guard {
@@ -52,15 +53,34 @@ func (g *Guard) Busy() time.Duration {
 	return g.clock.Mono().Sub(g.since)
 }
 
+// OnFailed has f called once the store has failed, which may be now: of raft's
+// goroutines those that called it end, and whoever asks one of them waits for
+// nobody. f may be called from any goroutine and must not wait.
+func (g *Guard) OnFailed(f func()) {
+	g.mu.Lock()
+	failed := g.failure != nil
+	if !failed {
+		g.after = append(g.after, f)
+	}
+	g.mu.Unlock()
+	if failed {
+		f()
+	}
+}
+
 // failed reports the store's failure, the first one only.
 func (g *Guard) failed(err error) {
 	g.mu.Lock()
 	first := g.failure == nil
+	var after []func()
 	if first {
-		g.failure = err
+		g.failure, after = err, g.after
 	}
 	g.mu.Unlock()
 	if first && g.onFailure != nil {
 		g.onFailure(err)
+	}
+	for _, f := range after {
+		f()
 	}
 }

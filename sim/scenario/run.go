@@ -113,8 +113,10 @@ func Run(o Options) (Done, error) {
 	return r.done(), err
 }
 
-// giveUp ends a run in its middle: nothing goes on afterwards.
+// giveUp ends a run in its middle: nothing goes on afterwards. The trace has what
+// each goroutine waited for.
 func (r *run) giveUp() {
+	r.traceWaiting("stuck")
 	r.endCalm()
 	r.endStop()
 	for _, n := range r.world.Nodes() {
@@ -343,14 +345,19 @@ func (r *run) finish() error {
 	}
 	r.world.Sleep(settleFor, nil)
 	if r.o.Goroutines() > r.goroutines {
-		for _, name := range waiting() {
-			r.trace("left", name)
-		}
+		r.traceWaiting("left")
 	}
 	for _, n := range r.world.Nodes() {
 		r.recorder.Event(history.Event{Kind: history.EventCleanStop, Node: n.ID, Left: r.left()})
 	}
 	return nil
+}
+
+// traceWaiting has a lane of the trace say where each goroutine waits.
+func (r *run) traceWaiting(lane string) {
+	for _, name := range waiting() {
+		r.trace(lane, name)
+	}
 }
 
 // left counts what should be gone when all is stopped.
