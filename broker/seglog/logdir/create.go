@@ -27,6 +27,10 @@ func (d *Dir) Create(specs []Spec) ([]*Partition, error) {
 	if err := d.Err(); err != nil {
 		return nil, err
 	}
+	if err := d.inPlace(); err != nil {
+		d.fail(err)
+		return nil, err
+	}
 	parts := make([]*Partition, len(specs))
 	now := d.cfg.Clock.Wall()
 	for i := range specs {
@@ -55,6 +59,17 @@ func (d *Dir) Create(specs []Spec) ([]*Partition, error) {
 		return nil, err
 	}
 	return parts, nil
+}
+
+// inPlace tells whether the directory is still the one that was opened. One that
+// was removed, or whose file system was unmounted, must not be made again below
+// the files that are open: what they take would be found by nobody.
+func (d *Dir) inPlace() error {
+	_, err := d.cfg.FS.Stat(d.cfg.Path + "/" + lockFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s was removed while it was in use: %s is gone", d.cfg.Path, lockFile)
+	}
+	return err
 }
 
 // register enters partitions unless one of them is known.

@@ -134,13 +134,20 @@ func (p *partRecovery) run() (seglog.State, error) {
 	return p.settle(s)
 }
 
+// reaches tells whether the log is known to come to an offset: by its marks, or
+// by a segment that begins there or above. Kafka's checkpoint has no checksum,
+// and a log start beyond the log's end would delete all of it.
+func (p *partRecovery) reaches(offset int64) bool {
+	return offset <= p.synced || len(p.files) > 0 && offset <= p.files[len(p.files)-1].base
+}
+
 // fold goes through the partition's marks and journal items in their order.
 func (p *partRecovery) fold() {
 	asOf := uint64(0)
 	n := name{p.topic, p.folder.partition}
 	if e := p.marks[p.id]; e != nil {
 		p.resume, p.synced, p.start, asOf = e.resume, e.synced, e.start, e.asOf
-		if p.clean {
+		if p.clean && p.reaches(p.starts[n]) {
 			p.start = max(p.start, p.starts[n])
 		}
 	} else if p.noMarks {
