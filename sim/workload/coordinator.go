@@ -119,8 +119,9 @@ func (m *member) sync(joined *kmsg.JoinGroupResponse) {
 	req.Version, req.Group, req.Generation, req.MemberID, req.InstanceID = syncGroupVersion, m.Group, m.generation, m.id, m.instance()
 	req.ProtocolType, req.Protocol = kmsg.StringPtr(protocolType), kmsg.StringPtr(protocolName)
 	m.leads = joined.LeaderID == joined.MemberID
-	m.planned, m.looked = m.known(), m.env.Clock.Mono()
-	if m.leads && !joined.SkipAssignment {
+	m.looked = m.env.Clock.Mono()
+	if m.leads && !joined.SkipAssignment { // else its own plan of before stands, of the partitions known then (KIP-814)
+		m.planned = m.known()
 		var err error
 		if req.GroupAssignment, err = plan(joined.Members, m.Topics); err != nil {
 			m.env.Recorder.Fail(m.env.Name, fmt.Sprintf("the subscriptions in a JoinGroup answer: %v", err))
