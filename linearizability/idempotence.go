@@ -153,6 +153,7 @@ func (r *run) follows(p *partition, before, i int) {
 		r.violation("epoch-order", ops, "%s: producer %d has epoch %d at offset %d and %d at offset %d", p, a.ProducerID, a.ProducerEpoch, a.Offset, b.ProducerEpoch, b.Offset)
 	case b.Sequence == want || b.Sequence == a.Sequence && a.Value == b.Value: // told as a duplicate
 	case p.topic.Sparse || r.excused(p, p.committed(), 0, r.h.End):
+	case a.Offset < f.start && b.Offset-a.Offset > int64(i-before): // what lay between went while the log was read
 	default:
 		r.violation("sequence-gap", ops, "%s: producer %d/%d has sequence %d at offset %d and %d at offset %d, %d is next",
 			p, b.ProducerID, b.ProducerEpoch, a.Sequence, a.Offset, b.Sequence, b.Offset, want)
