@@ -42,7 +42,7 @@ func (d *Dir) Create(specs []Spec) ([]*Partition, error) {
 	}
 	err := d.parallel(len(parts), d.cfg.SyncLanes, func(i int) error { return d.noFolder(parts[i]) })
 	if err == nil {
-		err = d.parallel(len(parts), d.cfg.SyncLanes, func(i int) error { return d.makeFolder(parts[i]) })
+		err = d.makeFolders(parts)
 	}
 	if err == nil {
 		// P1: without the folder's name nothing that is written there would be found.
@@ -109,6 +109,18 @@ func (d *Dir) noFolder(p *Partition) error {
 		return err
 	}
 	return nil
+}
+
+// makeFolders makes the partitions' folders. Those that there is no space for do
+// not stay in the way of the next attempt.
+func (d *Dir) makeFolders(parts []*Partition) error {
+	err := d.parallel(len(parts), d.cfg.SyncLanes, func(i int) error { return d.makeFolder(parts[i]) })
+	if errors.Is(err, vfs.ErrNoSpace) {
+		for _, p := range parts {
+			err = errors.Join(err, d.cfg.FS.RemoveAll(p.path()))
+		}
+	}
+	return err
 }
 
 // makeFolder makes a partition's folder and its partition.metadata.
