@@ -114,25 +114,53 @@ func (b *Budget) complete(a *arrival) {
 // charged), waiting for it if it must. It returns nil when the frame was evicted.
 func (b *Budget) buffer(a *arrival, n int) []byte {
 	size := classSize(n)
+	if buf := b.reuse(a, size); buf != nil {
+		return buf
+	}
 	if !b.charge(a, int64(size)) {
 		return nil
 	}
-	if class, ok := classOf(size); ok {
-		b.mu.Lock()
-		if free := b.pool[class]; len(free) > 0 {
-			buf := free[len(free)-1]
-			free[len(free)-1] = nil
-			b.pool[class] = free[:len(free)-1]
-			b.pooledSize -= int64(cap(buf))
-			b.mu.Unlock()
-			return buf[:size]
-		}
-		b.mu.Unlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if class, ok := classOf(size); ok && len(b.pool[class]) > 0 {
+		return b.unpool(class)
+	}
+	b.shrinkPool()
+	return make([]byte, size)
+}
+
+// reuse charges and returns memory that is kept, of size bytes or, for a large
+// frame, up to twice as much: frames of one load differ in size, and fresh memory costs
+// more than what it is filled with. It returns nil where there is none or a must wait.
+func (b *Budget) reuse(a *arrival, size int) []byte {
+	class, ok := classOf(size)
+	if !ok {
+		return nil
+	}
+	last := class
+	if size > chunkBytesMax {
+		last = min(class+classSteps, classCount-1)
 	}
 	b.mu.Lock()
-	b.shrinkPool()
-	b.mu.Unlock()
-	return make([]byte, size)
+	defer b.mu.Unlock()
+	for ; class <= last; class++ {
+		if n := int64(classBytes(class)); len(b.pool[class]) > 0 && b.fitsNow(a, n) {
+			b.used += n
+			a.held += n
+			return b.unpool(class)
+		}
+	}
+	return nil
+}
+
+// unpool takes the buffer of a class that was kept last; there is one.
+func (b *Budget) unpool(class int) []byte {
+	free := b.pool[class]
+	buf := free[len(free)-1]
+	free[len(free)-1] = nil
+	b.pool[class] = free[:len(free)-1]
+	b.pooledSize -= int64(len(buf))
+	return buf
 }
 
 // shrinkPool drops kept buffers, the largest first, until what is used and
@@ -149,17 +177,13 @@ func (b *Budget) shrinkPool() {
 
 func (b *Budget) charge(a *arrival, n int64) bool {
 	b.mu.Lock()
-	queue := 0
-	if a.declared > smallFrameBytesMax {
-		queue = 1
-	}
-	if len(b.waiters[queue]) == 0 && b.fits(a, n) {
+	if b.fitsNow(a, n) {
 		b.used += n
 		a.held += n
 		b.mu.Unlock()
 		return true
 	}
-	w := &budgetWaiter{arr: a, n: n, ready: make(chan bool, 1)}
+	w, queue := &budgetWaiter{arr: a, n: n, ready: make(chan bool, 1)}, queueOf(a)
 	a.waiting = true
 	// Smaller frames come first: what a client declares is what it competes with.
 	at := sort.Search(len(b.waiters[queue]), func(i int) bool { return b.waiters[queue][i].arr.declared > a.declared })
@@ -173,6 +197,19 @@ func (b *Budget) charge(a *arrival, n int64) bool {
 		b.mu.Unlock()
 	}
 	return granted
+}
+
+// queueOf is the index in waiters where a waits.
+func queueOf(a *arrival) int {
+	if a.declared > smallFrameBytesMax {
+		return 1
+	}
+	return 0
+}
+
+// fitsNow says whether n more bytes may be charged for a and nobody waits before it.
+func (b *Budget) fitsNow(a *arrival, n int64) bool {
+	return len(b.waiters[queueOf(a)]) == 0 && b.fits(a, n)
 }
 
 // fits says whether n more bytes may be charged for a. What a frame holds in

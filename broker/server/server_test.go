@@ -275,6 +275,37 @@ func TestSizeClasses(t *testing.T) {
 	}
 }
 
+// A large frame takes kept memory up to twice its size and is charged all of
+// it; where the larger does not fit, it gets its own.
+func TestLargerMemoryIsReused(t *testing.T) {
+	for name, c := range map[string]struct{ kept, used, want, charged int }{
+		"its size":           {6 << 20, 0, 6 << 20, 6 << 20},
+		"a little larger":    {7 << 20, 0, 6<<20 - 1, 7 << 20},
+		"twice":              {8 << 20, 0, 4 << 20, 8 << 20},
+		"more than twice":    {8 << 20, 0, 3 << 20, 3 << 20},
+		"a chunk":            {80 << 10, 0, chunkBytesMax, chunkBytesMax},
+		"does not fit":       {4 << 20, 29 << 20, 3 << 20, 3 << 20},
+		"larger than kept":   {5 << 20, 0, 6 << 20, 6 << 20},
+		"beyond the largest": {16 << 20, 0, 17 << 20, 17 << 20},
+	} {
+		b := NewBudget(manual.New(), 64<<20)
+		kept := b.buffer(&arrival{declared: 1}, c.kept)
+		b.TakeBack(kept)
+		b.used += int64(c.used)
+		a := &arrival{declared: smallFrameBytesMax + 1}
+		got := b.buffer(a, c.want)
+		if len(got) != c.charged || cap(got) != c.charged || a.held != int64(c.charged) || b.used != int64(c.used+c.charged) {
+			t.Errorf("%s: %d bytes for %d, %d charged, %d used", name, len(got), c.want, a.held, b.used)
+		}
+		if reused := &got[0] == &kept[0]; reused != (len(kept) == c.charged) {
+			t.Errorf("%s: reused: %t", name, reused)
+		}
+		if left := int64(len(kept)); len(kept) != c.charged && b.pooledSize != left || len(kept) == c.charged && b.pooledSize != 0 {
+			t.Errorf("%s: %d bytes are kept", name, b.pooledSize)
+		}
+	}
+}
+
 // What is used and what is kept for reuse never exceed the budget together.
 func TestPoolYieldsToUse(t *testing.T) {
 	b := NewBudget(manual.New(), 16<<20)

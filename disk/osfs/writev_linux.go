@@ -33,7 +33,7 @@ func pwritevAll(fd int, bufs [][]byte, off int64) (done int64, err error) {
 			bufs = bufs[1:]
 			continue
 		}
-		part := bufs[:min(len(bufs), writeVecBuffersMax)]
+		part := front(bufs)
 		var n int
 		err := again(func() (err error) {
 			n, err = unix.Pwritev(fd, part, off+done)
@@ -49,6 +49,20 @@ func pwritevAll(fd int, bufs [][]byte, off int64) (done int64, err error) {
 		bufs = after(bufs, n)
 	}
 	return done, nil
+}
+
+// front is what one call writes: as many buffers as it takes within
+// writeCallBytesMax, or a part of the first. It does not change bufs.
+func front(bufs [][]byte) [][]byte {
+	if len(bufs[0]) > writeCallBytesMax {
+		return [][]byte{bufs[0][:callBytes(len(bufs[0]))]}
+	}
+	n, bytes := 0, 0
+	for n < min(len(bufs), writeVecBuffersMax) && bytes+len(bufs[n]) <= writeCallBytesMax {
+		bytes += len(bufs[n])
+		n++
+	}
+	return bufs[:n]
 }
 
 // after returns bufs without their first n bytes. It does not change bufs.
