@@ -1,5 +1,7 @@
 package batch
 
+import "encoding/binary"
+
 // RecordIter walks the records of one decompressed batch body, without
 // allocating. It is a value: a copy goes on from the same place.
 type RecordIter struct {
@@ -69,6 +71,53 @@ type frame struct {
 
 // read finds and checks the record at b[at:].
 func (f *frame) read(b []byte, at int) error {
+	if f.readCommon(b, at) {
+		return nil
+	}
+	return f.readAny(b, at)
+}
+
+// commonHeadMax is how many bytes readCommon looks at before a record's key.
+const commonHeadMax = 3 + 1 + 3 + 8
+
+// readCommon is readAny for a record without headers whose numbers have at most
+// three bytes each, as nearly all have: it reads them from registers. When it returns
+// false it says nothing about the record.
+func (f *frame) readCommon(b []byte, at int) bool {
+	if len(b)-at < commonHeadMax {
+		return false
+	}
+	u := binary.LittleEndian.Uint64(b[at:])
+	size, bits := threeBytes(u)
+	start := at + int(bits/8)
+	u >>= bits + 8 // and the attributes
+	delta, deltaBits := threeBytes(u)
+	offsetAt := start + 1 + int(deltaBits/8)
+	u = binary.LittleEndian.Uint64(b[offsetAt:])
+	offset, offsetBits := threeBytes(u)
+	u >>= offsetBits
+	key, keyBits := threeBytes(u)
+	if bits == 0 || deltaBits == 0 || offsetBits == 0 || keyBits == 0 {
+		return false
+	}
+	f.keyAt = offsetAt + int(offsetBits/8)
+	f.valueAt = f.keyAt + int(keyBits/8) + max(0, int(key))
+	if f.valueAt > len(b)-4 {
+		return false
+	}
+	value, valueBits := threeBytes(uint64(binary.LittleEndian.Uint32(b[f.valueAt:])))
+	headersAt := f.valueAt + int(valueBits/8) + max(0, int(value))
+	end := start + int(size)
+	if valueBits == 0 || headersAt >= len(b) || b[headersAt] != 0 || end != headersAt+1 {
+		return false
+	}
+	f.start, f.end, f.headersAt, f.headerCount = start, end, end, 0
+	f.timestampDelta, f.offsetDelta, f.keyNull = int64(delta), offset, key < 0
+	return true
+}
+
+// readAny is read for every record.
+func (f *frame) readAny(b []byte, at int) error {
 	size, start := int32(0), at+1
 	if c, ok := short(b, at); ok {
 		size = unzigzag(c)

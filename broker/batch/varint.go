@@ -21,6 +21,25 @@ func short(b []byte, at int) (c byte, ok bool) {
 // unzigzag is the value of a short varint.
 func unzigzag(c byte) int32 { return int32(c>>1) ^ -int32(c&1) }
 
+// threeBytes reads the varint in u's lowest bytes and returns how many bits of
+// u it takes; 0 when it is longer than three bytes. It is inlined too.
+func threeBytes(u uint64) (v int32, bits uint) {
+	w := uint32(u & 0x7f)
+	bits = 8
+	if u&0x80 != 0 {
+		w |= uint32(u>>1) & (0x7f << 7)
+		bits = 16
+		if u&0x8000 != 0 {
+			w |= uint32(u>>2) & (0x7f << 14)
+			bits = 24
+			if u&0x800000 != 0 {
+				bits = 0
+			}
+		}
+	}
+	return int32(w>>1) ^ -int32(w&1), bits
+}
+
 // varint reads a 32-bit varint at b[at:]. next is -1 when b ends within it, or
 // when it is longer than 5 bytes. Of the fifth byte, as in Kafka, only the
 // bits that fit count.
