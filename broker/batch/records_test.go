@@ -2,6 +2,7 @@ package batch
 
 import (
 	"bytes"
+	"encoding/binary"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -42,4 +43,21 @@ func TestCommonRecordsAreReadAlike(t *testing.T) {
 			t.Fatalf("%x: not read", b)
 		}
 	})
+}
+
+// TestThreeBytes: the same value and length as varint's, up to the edges.
+func TestThreeBytes(t *testing.T) {
+	for _, bit := range []int{0, 5, 6, 7, 12, 13, 14, 18, 19, 20, 21, 30} {
+		for _, v := range []int64{1<<bit - 1, 1 << bit, -1 << bit, -1<<bit - 1} {
+			b := append(appendVarint(nil, v), make([]byte, 8)...)
+			got, bits := threeBytes(binary.LittleEndian.Uint64(b))
+			want, next := varint(b, 0)
+			if next > 3 {
+				want, next = got, 0
+			}
+			if got != want || int(bits) != 8*next {
+				t.Errorf("%d: %d in %d bits", v, got, bits)
+			}
+		}
+	}
 }
