@@ -127,14 +127,14 @@ func search(h *shard.Handle, s replica.TimeSearch) replica.ListOffsetAnswer {
 	var found logdir.TimestampOffset
 	var err error
 	if s.Max {
-		found, err = h.Partition().MaxTimestampOffset(s.UpTo)
+		found, err = h.Partition().MaxTimestampOffset(s.From, s.UpTo)
 	} else {
-		found, err = h.Partition().OffsetForTimestamp(s.Timestamp, s.UpTo)
+		found, err = h.Partition().OffsetForTimestamp(s.Timestamp, s.From, s.UpTo)
 	}
 	switch {
 	case err != nil:
 		return replica.ListOffsetAnswer{Code: readError(err)}
-	case found.Offset < s.From:
+	case found.Offset < 0:
 		return replica.ListOffsetAnswer{Code: s.NotFound, Offset: -1, Timestamp: -1, LeaderEpoch: -1}
 	}
 	return replica.ListOffsetAnswer{Offset: found.Offset, Timestamp: found.Timestamp, LeaderEpoch: found.LeaderEpoch}

@@ -203,23 +203,46 @@ func TestTimestamps(t *testing.T) {
 	now := w.clk.Wall()
 	end := l.log.Next()
 	for _, b := range l.history { // every record of the batch at first has the timestamp now+first
-		got, err := l.p.OffsetForTimestamp(now+b.first, end)
+		got, err := l.p.OffsetForTimestamp(now+b.first, 0, end)
 		if err != nil || got.Offset != b.first || got.Timestamp != now+b.first {
 			t.Fatalf("batch at %d: %+v %v", b.first, got, err)
 		}
-		if got, _ = l.p.OffsetForTimestamp(now+b.first, b.first); got.Offset != -1 {
+		if got, _ = l.p.OffsetForTimestamp(now+b.first, 0, b.first); got.Offset != -1 {
 			t.Fatalf("found %+v above the bound %d", got, b.first)
 		}
 	}
 	last := l.history[len(l.history)-1]
-	got, err := l.p.MaxTimestampOffset(end)
+	got, err := l.p.MaxTimestampOffset(0, end)
 	if err != nil || got.Offset != last.first || got.Timestamp != now+last.first {
 		t.Errorf("%+v %v", got, err)
 	}
-	if got, err = l.p.OffsetForTimestamp(now+end+5, end); err != nil || got.Offset != -1 {
+	if got, err = l.p.OffsetForTimestamp(now+end+5, 0, end); err != nil || got.Offset != -1 {
 		t.Errorf("%+v %v", got, err)
 	}
 	if err := w.d.Close(false, 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestSearchAboveAStartThatIsOnItsWay: while a log start is not durable yet, a
+// search for a timestamp finds the first record from there on, and not that the
+// first one of all lies below it.
+func TestSearchAboveAStartThatIsOnItsWay(t *testing.T) {
+	w := newWorld(t, memfs.New(), nil)
+	w.open()
+	w.create(1, syncOptions())
+	l := w.logs[0]
+	for range 5 {
+		l.append(3, 50)
+	}
+	l.awaitDurable()
+	if found, err := l.p.OffsetForTimestamp(0, 7, l.log.Next()); err != nil || found.Offset != 7 {
+		t.Errorf("from 7 on: offset %d, %v", found.Offset, err)
+	}
+	if found, err := l.p.MaxTimestampOffset(7, l.log.Next()); err != nil || found.Offset < 7 {
+		t.Errorf("the latest from 7 on: offset %d, %v", found.Offset, err)
+	}
+	if err := w.d.Close(true, 0); err != nil {
 		t.Fatal(err)
 	}
 }

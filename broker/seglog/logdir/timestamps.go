@@ -20,11 +20,12 @@ type TimestampOffset struct {
 func noRecord() TimestampOffset { return TimestampOffset{Offset: -1, Timestamp: -1, LeaderEpoch: -1} }
 
 // OffsetForTimestamp finds the first record at or after the timestamp (wall
-// ms) among those below upTo, as ListOffsets asks for it. It reads at most the
+// ms) among those from from on and below upTo, as ListOffsets asks for it: a log
+// start that is being made durable counts already. It reads at most the
 // segments whose time index does not rule them out, and decompresses one batch
 // of each candidate.
-func (p *Partition) OffsetForTimestamp(timestamp, upTo int64) (TimestampOffset, error) {
-	start := p.start.Load()
+func (p *Partition) OffsetForTimestamp(timestamp, from, upTo int64) (TimestampOffset, error) {
+	start := max(from, p.start.Load())
 	for _, s := range p.segments() {
 		if s.base >= upTo {
 			break
@@ -122,11 +123,11 @@ func firstRecord(f vfs.File, at int64, head *batch.Header, fits func(*batch.Reco
 	}
 }
 
-// MaxTimestampOffset finds the record with the largest timestamp below upTo
-// (ListOffsets -3, KIP-734); the first one of equals.
-func (p *Partition) MaxTimestampOffset(upTo int64) (TimestampOffset, error) {
+// MaxTimestampOffset finds the record with the largest timestamp from from on and
+// below upTo (ListOffsets -3, KIP-734); the first one of equals.
+func (p *Partition) MaxTimestampOffset(from, upTo int64) (TimestampOffset, error) {
 	best := noRecord()
-	start := p.start.Load()
+	start := max(from, p.start.Load())
 	for _, s := range p.segments() {
 		if s.base >= upTo {
 			break
