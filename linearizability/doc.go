@@ -33,7 +33,7 @@
 // # What each sees, and what it cannot see
 //
 // log-order sees acknowledged or read records that are gone, changed, twice,
-// torn, out of real-time order, above the high watermark, from nowhere; two
+// torn, corrupt, out of real-time order, above the high watermark, from nowhere; two
 // logs in one leader epoch, replicas' scans included; high watermarks that go
 // back within a node's epoch; "latest" below what had been shown (KIP-207). It
 // needs final reads: without them a partition with appends is broken. It cannot
@@ -82,8 +82,8 @@
 // says so.
 //
 // liveness sees clients without progress after the last healed mark, operations
-// open for longer than its deadline, and what a clean stop left beyond what the
-// mark allows. Without a healed mark a note says that it did not look.
+// open for longer than its deadline, what a clean stop left beyond what the mark
+// allows, and, after a prompt mark, answers that are late. Without a healed mark a note says that it did not look.
 //
 // All but the searches are near linear: 100,000 operations take about a second.
 package linearizability

@@ -8,7 +8,8 @@ import (
 
 // checkLiveness demands, once faults are over, progress of every client that
 // the mark names within its deadline, no operation open for longer than that,
-// and nothing left behind by a clean stop.
+// nothing left behind by a clean stop, and no late answer where a run promises
+// that nothing holds one up.
 func checkLiveness(r *run) {
 	for _, event := range r.events {
 		if event.Kind != history.EventCleanStop {
@@ -20,6 +21,7 @@ func checkLiveness(r *run) {
 			}
 		}
 	}
+	r.late()
 	healed := r.healed()
 	if healed == nil {
 		r.note("no healed mark: progress was not looked at")
@@ -50,6 +52,25 @@ func (r *run) progress(healed *history.Event) {
 			r.broken("client %s: the history ends at %s, before the deadline %s", client, seconds(r.h.End), seconds(deadline))
 		default:
 			r.violation("no-progress", []*history.Op{last[client]}, "client %s finished nothing from %s, when all was healed, to %s", client, seconds(healed.At), seconds(deadline))
+		}
+	}
+}
+
+// late: where nothing that strikes holds an answer up, each is there in time, the
+// wait that was asked for included. Who joins a group waits for its other members.
+func (r *run) late() {
+	i := slices.IndexFunc(r.events, func(e *history.Event) bool { return e.Kind == history.EventPrompt })
+	if i < 0 {
+		return
+	}
+	mark := r.events[i]
+	for _, op := range r.ops {
+		end := op.Return
+		if end == history.Never {
+			end = r.h.End
+		}
+		if op.Invoke >= mark.At && op.Kind != history.KindAssign && end-op.Invoke > mark.DeadlineNs {
+			r.violation("late", []*history.Op{op}, "client %s got no answer within %s, though nothing held it up", op.Client, seconds(mark.DeadlineNs))
 		}
 	}
 }

@@ -7,6 +7,11 @@ import (
 // checkLogOrder holds every partition's operations against one log, directly:
 // offsets order the appends, so nothing is searched for.
 func checkLogOrder(r *run) {
+	for _, event := range r.events {
+		if event.Kind == history.EventCorrupt {
+			r.violation("corrupt", nil, "at %s a client was given bytes whose checksum is wrong: %s", seconds(event.At), event.Name)
+		}
+	}
 	for _, p := range r.parts {
 		c := &logOrder{run: r, p: p, ghost: map[int64]sighting{}, epochs: map[epochOffset]sighting{}, offsets: map[uint64]sighting{}}
 		for _, op := range p.scans {

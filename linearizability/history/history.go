@@ -64,6 +64,8 @@ const (
 	EventGroupReset  EventKind = "group-reset"      // Name is a group that was forgotten lawfully
 	EventHealed      EventKind = "healed"           // faults are over; Clients make progress within DeadlineNs
 	EventCleanStop   EventKind = "clean-stop"       // Left was still there when the node had stopped
+	EventCorrupt     EventKind = "corrupt"          // a client was given bytes with a wrong checksum, and nothing struck that may do that
+	EventPrompt      EventKind = "prompt"           // nothing that strikes holds an answer up: from now on each is there within DeadlineNs
 	EventNetworkCut  EventKind = "network-cut"
 	EventNetworkHeal EventKind = "network-heal"
 	EventFault       EventKind = "fault" // any other; Name says which

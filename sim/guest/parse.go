@@ -31,19 +31,6 @@ func parse(getenv func(string) string) (o scenario.Options, err error) {
 	if o.Scenario, err = scenario.Find(strings.TrimSpace(getenv("SIM_SCENARIO"))); err != nil {
 		return o, err
 	}
-	return o, options(&o, getenv("SIM_OPTIONS"))
-}
-
-// options reads key=value pairs.
-func options(o *scenario.Options, text string) error {
-	for _, pair := range strings.Fields(text) {
-		key, value, _ := strings.Cut(pair, "=")
-		switch key {
-		case "faults":
-			o.Faults = strings.Split(value, ",")
-		default:
-			return fmt.Errorf("SIM_OPTIONS: no option %q; there are faults", key)
-		}
-	}
-	return nil
+	o.Faults, err = scenario.ParseOptions(getenv("SIM_OPTIONS"))
+	return o, err
 }

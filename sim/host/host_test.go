@@ -37,6 +37,9 @@ func TestWrongUse(t *testing.T) {
 		{"run -seeds 1 -jobs 0", "at least 1"},
 		{"run -seeds 1 -colour red", "-scenario"},
 		{"run -seeds 1 2", `"2" is no flag`},
+		{"run -seeds 1 -options colour=red", "faults="},
+		{"run -seeds 1 -options faults=nothing", "net-partition"},
+		{"run -seeds 1 -options faults=kill:soon", "2s"},
 		{"plants -only weed", "ack-before-sync"},
 		{"hunt", "SEEDS=1-20000"},
 	} {

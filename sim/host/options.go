@@ -52,7 +52,7 @@ func parseOptions(args []string, errs io.Writer) (*options, error) {
 	f.BoolVar(&o.twice, "twice", false, "run every seed twice and compare")
 	f.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "runs at once")
 	f.StringVar(&o.out, "out", "out/sim", "folder for failures")
-	f.StringVar(&o.guest, "options", "", "the guest's options, key=value")
+	f.StringVar(&o.guest, "options", "", "changes to the faults: faults=none,name,name:2s,-name")
 	f.Uint64Var(&o.events, "events", eventsMaxDefault, "budget of trace events")
 	f.Uint64Var(&o.reads, "reads", readsMaxDefault, "budget of clock readings")
 	f.IntVar(&o.times, "times", 0, "how often each seed runs (determinism)")
@@ -72,6 +72,9 @@ func (o *options) resolve(seeds, names string) (err error) {
 	}
 	if o.jobs < 1 {
 		return fmt.Errorf("-jobs %d: at least 1", o.jobs)
+	}
+	if _, err := scenario.ParseOptions(o.guest); err != nil {
+		return err
 	}
 	if seeds != "" {
 		if o.seeds, err = parseSeeds(seeds); err != nil {

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,7 +18,7 @@ import (
 const plantSeeds = 500
 
 // runPlants builds a guest for each planted bug and looks for a seed that finds
-// it. A plant that none finds is a hole in the checkers, the faults or the
+// it, in the scenario that suits it. A plant that none finds is a hole in the checkers, the faults or the
 // workload.
 func runPlants(ctx context.Context, o *options, out io.Writer) (int, error) {
 	plants := plant.All()
@@ -37,20 +37,29 @@ func runPlants(ctx context.Context, o *options, out io.Writer) (int, error) {
 			o.seeds = append(o.seeds, seed+1)
 		}
 	}
+	kind, note, err := engine.Choose(o.engine)
+	if err != nil {
+		return exitBroken, err
+	}
+	if note != "" {
+		fmt.Fprintln(out, note)
+	}
+	sound, err := newRunner(ctx, o, kind.String(), out)
+	if err != nil {
+		return exitBroken, err
+	}
+	defer sound.close()
 	missed := 0
 	for _, p := range plants {
+		h := plantHunt{plant: p, sound: sound}
 		began := time.Now()
-		found, runs, err := o.hunt(ctx, p)
-		if err != nil {
+		if err := h.run(ctx, o, kind); err != nil {
 			return exitBroken, err
 		}
-		took := time.Since(began).Round(time.Second)
-		if found == nil {
+		fmt.Fprintf(out, "plant=%s scenario=%s: %s, %s\n", p.Name, p.Scenario, h.text(), time.Since(began).Round(time.Second))
+		if h.found == nil {
 			missed++
-			fmt.Fprintf(out, "plant=%s scenario=%s: NOT FOUND in %d seeds, %s\n", p.Name, p.Scenario, runs, took)
-			continue
 		}
-		fmt.Fprintf(out, "plant=%s scenario=%s: found by seed %d after %d runs, %s: %s\n", p.Name, p.Scenario, found.job.seed, runs, took, firstLine(found))
 	}
 	if missed > 0 {
 		return exitViolation, nil
@@ -58,52 +67,98 @@ func runPlants(ctx context.Context, o *options, out io.Writer) (int, error) {
 	return exitOK, nil
 }
 
-// hunt looks for a seed that finds a plant. A guest that traps has found it too.
-func (o *options) hunt(ctx context.Context, p plant.Plant) (found *outcome, runs int, err error) {
-	kind, _, err := engine.Choose(o.engine)
+// plantHunt looks for a seed that finds a plant: one that a checker objects to
+// with the plant, and that is ok without it. A guest that only ends badly with the
+// plant is remembered, and counts where no checker objected.
+type plantHunt struct {
+	plant plant.Plant
+	sound *runner // of the program as it is
+
+	runs   int
+	found  *outcome
+	ended  *outcome // the first guest that ended badly, if one did
+	before []uint64 // seeds that are not ok without the plant either
+}
+
+func (h *plantHunt) run(ctx context.Context, o *options, kind engine.Kind) error {
+	files, err := h.plant.Files(".")
 	if err != nil {
-		return nil, 0, err
-	}
-	files, err := p.Files(".")
-	if err != nil {
-		return nil, 0, err
+		return err
 	}
 	own := *o
-	own.out = filepath.Join(o.out, "plants", p.Name)
-	if err := os.MkdirAll(own.out, 0o755); err != nil {
-		return nil, 0, err
-	}
+	own.out = filepath.Join(o.out, "plants", h.plant.Name)
 	guest, err := engine.Build(ctx, engine.Config{Engine: kind, Package: guestPackage, Dir: ".", Replace: files})
 	if err != nil {
-		return nil, 0, fmt.Errorf("plant %s: %w", p.Name, err)
+		return fmt.Errorf("plant %s: %w", h.plant.Name, err)
 	}
 	r, err := withGuest(&own, guest)
 	if err != nil {
-		return nil, 0, err
+		return err
 	}
 	defer r.close()
 	jobs := make([]job, 0, len(o.seeds))
 	for _, seed := range o.seeds {
-		jobs = append(jobs, job{seed: seed, scenario: p.Scenario, duration: o.duration, options: o.guest})
+		jobs = append(jobs, job{seed: seed, scenario: h.plant.Scenario, duration: o.duration, options: o.guest})
 	}
+	var failed error
 	err = r.each(ctx, jobs, func(x *outcome) bool {
-		runs++
-		if x.status() != exitOK {
-			found = x
-		}
-		return found == nil
+		failed = h.take(ctx, x)
+		return failed == nil && h.found == nil
 	})
-	if errors.Is(err, context.Canceled) && found != nil {
+	if failed != nil {
+		return failed
+	}
+	if h.found != nil && errors.Is(err, context.Canceled) {
 		err = nil
 	}
-	return found, runs, err
+	if h.found == nil {
+		h.found = h.ended
+	}
+	return err
+}
+
+// take looks at a run with the plant.
+func (h *plantHunt) take(ctx context.Context, x *outcome) error {
+	h.runs++
+	if x.status() == exitOK || x.broken != "" && h.ended != nil {
+		return nil
+	}
+	without, err := h.sound.run(ctx, x.job)
+	switch {
+	case err != nil:
+		return err
+	case without.status() != exitOK:
+		h.before = append(h.before, x.job.seed)
+	case x.broken != "":
+		h.ended = x
+	default:
+		h.found = x
+	}
+	return nil
+}
+
+// text says how the hunt went.
+func (h *plantHunt) text() string {
+	text := fmt.Sprintf("NOT FOUND in %d runs", h.runs)
+	switch {
+	case h.found != nil && h.found.broken != "":
+		text = fmt.Sprintf("no checker objects in %d runs; the guest of seed %d ends badly: %s", h.runs, h.found.job.seed, firstLine(h.found))
+	case h.found != nil:
+		text = fmt.Sprintf("found by seed %d after %d runs: %s", h.found.job.seed, h.runs, firstLine(h.found))
+	}
+	if len(h.before) > 0 {
+		slices.Sort(h.before)
+		text += "; not ok without the plant either: seeds " + formatSeeds(h.before)
+	}
+	return text
 }
 
 // firstLine says in a line what a run found.
 func firstLine(o *outcome) string {
 	text := o.report.Verdict().String()
 	if o.broken != "" {
-		text = "broken: " + o.broken
+		words, _, _ := strings.Cut(o.result.Stderr, "\n")
+		text = "broken: " + o.broken + ": " + words
 	}
 	text, _, _ = strings.Cut(text, "\n")
 	return clip(text)

@@ -243,6 +243,9 @@ func (r *run) work() error {
 			actor.Run(env)
 		}()
 	}
+	if r.plan.Prompt > 0 {
+		r.recorder.Event(history.Event{Kind: history.EventPrompt, At: r.recorder.Now(), Node: history.Unknown, DeadlineNs: int64(r.plan.Prompt)})
+	}
 	stop := make(chan struct{})
 	alarm := r.o.Timebase.AfterFunc(r.o.Duration, func() { close(stop) })
 	defer alarm.Stop()

@@ -56,6 +56,9 @@ type Plan struct {
 	// Lacking says that the script lets log directories fail: after that an
 	// operator's election may be of a log that lacks records.
 	Lacking bool
+	// Prompt says that no fault of the plan holds an answer up for so long, the
+	// wait that was asked for included; zero says nothing.
+	Prompt time.Duration
 	// Demands are marks that must have fired, else the run is broken.
 	Demands []string
 }
@@ -75,7 +78,7 @@ type Stage struct {
 func All() []Scenario {
 	return []Scenario{
 		mixed(), idempotentRetries(), groups(), retention(), diskFull(), recovery(), journalPower(), configs(), twoDirs(), churn(),
-		lateRepeat(), silentMember(), rollPower(), syncErrorOnce(),
+		lateRepeat(), silentMember(), rollPower(), syncErrorOnce(), clocks(),
 	}
 }
 

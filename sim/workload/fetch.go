@@ -41,6 +41,7 @@ type fetched struct {
 	code      int16
 	high, low int64 // high watermark and log start
 	records   []history.Record
+	corrupt   bool // the checksum is wrong, and no fault explains it
 }
 
 // first is the first offset that came, Unknown for none.
@@ -174,7 +175,7 @@ func (f *fetcher) one(resp *kmsg.FetchResponse, at *spot, op *history.Op, when i
 	if err != nil {
 		what := fmt.Sprintf("%s from offset %d: %v", at, at.position, err)
 		if errors.Is(err, errRot) {
-			f.env.Recorder.rotten(f.env.Name, what)
+			got.corrupt = !f.env.Recorder.rotten(op.Node, at.key(), what)
 		} else {
 			f.env.Recorder.Fail(f.env.Name, what)
 		}

@@ -85,6 +85,8 @@ func (f *fetcher) readOut(at *spot) bool {
 		before := at.position
 		f.advance(answers)
 		switch {
+		case answers[0].corrupt:
+			return true // as far as one can read
 		case answers[0].code != 0:
 			return false
 		case at.position >= answers[0].high:

@@ -152,15 +152,17 @@ func (r *Recorder) ExpectRot() {
 	r.rot = true
 }
 
-// rotten notes an answer with a batch whose checksum is wrong.
-func (r *Recorder) rotten(lane, what string) {
+// rotten notes an answer with a batch whose checksum is wrong, and reports
+// whether a fault of the run may have done that. If none may, the checkers are told.
+func (r *Recorder) rotten(node int32, at history.TopicPartition, what string) (expected bool) {
 	r.mu.Lock()
 	r.counts.Rotten++
-	expected := r.rot
+	expected = r.rot
 	r.mu.Unlock()
 	if !expected {
-		r.Fail(lane, what)
+		r.Event(history.Event{Kind: history.EventCorrupt, At: r.Now(), Node: node, Topic: at.Topic, Partition: at.Partition, Name: what})
 	}
+	return expected
 }
 
 // Failures are the first that Fail was told; Counts has their number.
