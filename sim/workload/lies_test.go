@@ -146,7 +146,7 @@ var untruths = []struct {
 		}
 	}), actors: produceAndFetch, found: []string{"log-order inconsistent", "log-order two-offsets"}},
 	{name: "changes bytes", lies: onFetch(10, func(p *kmsg.FetchResponseTopicPartition) { p.RecordBatches[len(p.RecordBatches)-1] ^= 1 }),
-		actors: produceAndFetch, found: []string{"failure"}},
+		actors: produceAndFetch, found: []string{"log-order corrupt"}},
 	{name: "answers another question", lies: func() lies {
 		n := 0
 		return lies{frame: func(_ kmsg.Request, body []byte) []byte {
