@@ -38,6 +38,8 @@ type Config struct {
 	Clock clock.Clock
 	// CapacityBytes is the size; zero is 1 TiB.
 	CapacityBytes int64
+	// SyncLatency is what a sync takes when nothing is wrong.
+	SyncLatency time.Duration
 }
 
 // Shares are probabilities from 0 to 1, by the kind of fault.
@@ -117,6 +119,7 @@ func New(config Config) *Disk {
 	d.marks.replaced = config.Marks.Counter("disk.replaced")
 	d.marks.kept = config.Marks.Counter("disk.kept")
 	d.inner.SetCapacity(config.CapacityBytes)
+	d.refresh()
 	if config.Clock != nil {
 		d.inner.SetClock(config.Clock)
 	}
@@ -294,7 +297,7 @@ func (d *Disk) Heal() {
 // refresh finds out whether any fault may hit. The caller holds mu.
 func (d *Disk) refresh() {
 	quiet := len(d.once) == 0 && len(d.hangs) == 0 && len(d.lostDirs) == 0 &&
-		d.faults.Share == Shares{} && d.faults.Latency == 0 && d.faults.SyncLatency == 0
+		d.faults.Share == Shares{} && d.faults.Latency == 0 && max(d.faults.SyncLatency, d.config.SyncLatency) == 0
 	d.active.Store(!quiet)
 }
 

@@ -43,12 +43,15 @@ func (d *Disk) waits(op simcore.Op, name string) (delay time.Duration, held chan
 			break
 		}
 	}
+	if op == OpSync || op == OpSyncDir {
+		delay = d.config.SyncLatency
+	}
 	if fits(d.faults.Match, name) {
 		switch op {
 		case OpRead, OpWrite:
 			delay = d.faults.Latency
 		case OpSync, OpSyncDir:
-			delay = d.faults.SyncLatency
+			delay = max(delay, d.faults.SyncLatency)
 		}
 	}
 	if d.draws(Slow, name) && d.faults.SlowMax > 0 {

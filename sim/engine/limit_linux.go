@@ -15,13 +15,13 @@ const workerMemory = 2 << 30
 
 // limit has the kernel bound a process. Memory is what it may write to
 // (RLIMIT_DATA): address space that a runtime has merely reserved is free. The
-// bound on CPU time ends a guest whose host is gone.
+// bound on CPU time ends a guest that spins, its host gone or not.
 func (r *run) limit(pid int) error {
 	memory := uint64(r.Memory)
 	if r.guest.Engine == Wasm {
 		memory += workerMemory
 	}
-	cpu := uint64((2*r.WallLimit + lastWords) / time.Second)
+	cpu := uint64(r.CPULimit / time.Second)
 	set := func(resource int, limit uint64) error {
 		return unix.Prlimit(pid, resource, &unix.Rlimit{Cur: limit, Max: limit}, nil)
 	}

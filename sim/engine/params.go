@@ -28,13 +28,16 @@ type Params struct {
 	Stdout    string        // file that the guest's output goes to, made anew
 	StdoutMax int64         // bytes that the file may have; 0 for StdoutMaxDefault
 	WallLimit time.Duration // real time that the run may take; 0 for WallLimitDefault
+	CPULimit  time.Duration // CPU time, in whole seconds; 0 for CPULimitDefault
 	Memory    int64         // bytes of memory that the guest may have; 0 for MemoryDefault
 	CoverDir  string        // folder for coverage data, for a guest built with Cover
 }
 
-// Bounds of a run that says nothing else.
+// Bounds of a run that says nothing else. That of real time is for a guest that
+// hangs: one that shares its processors with others must not be taken for one.
 const (
-	WallLimitDefault = 60 * time.Second
+	WallLimitDefault = 10 * time.Minute
+	CPULimitDefault  = 100 * time.Second
 	MemoryDefault    = 2 << 30 // bytes
 	StdoutMaxDefault = 1 << 30 // bytes
 )

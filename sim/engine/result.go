@@ -11,7 +11,7 @@ type Ending int
 // Endings.
 const (
 	Exited     Ending = iota // the guest, with a status of its own
-	OverTime                 // its limit of real time
+	OverTime                 // its limit of real time, or of CPU time
 	OverMemory               // its limit of memory
 	OverOutput               // its limit of output
 )

@@ -27,6 +27,9 @@ func (g *Guest) Run(ctx context.Context, p Params) (Result, error) {
 	if p.WallLimit == 0 {
 		p.WallLimit = WallLimitDefault
 	}
+	if p.CPULimit == 0 {
+		p.CPULimit = CPULimitDefault
+	}
 	if p.Memory == 0 {
 		p.Memory = MemoryDefault
 	}

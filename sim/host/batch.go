@@ -33,7 +33,6 @@ type outcome struct {
 	output *output
 	report linearizability.Report
 	broken string // why the run says nothing, "" if it does
-	check  time.Duration
 }
 
 // status is the run's exit status.
@@ -173,7 +172,6 @@ func (r *runner) judge(out *outcome) {
 	if out.broken != "" {
 		return
 	}
-	began := time.Now()
 	h, err := out.output.load()
 	if err != nil {
 		out.broken = err.Error()
@@ -183,7 +181,6 @@ func (r *runner) judge(out *outcome) {
 	if v := out.report.Verdict(); v.Status == linearizability.StatusBroken {
 		out.broken = v.Text
 	}
-	out.check = time.Since(began)
 	out.output.history = nil
 }
 

@@ -41,22 +41,24 @@ func (r *runner) batch(ctx context.Context, jobs []job, keepGoing bool, out io.W
 // tally sums up runs.
 type tally struct {
 	began          time.Time
+	beganCPU       time.Duration
 	status         int
 	runs, bad      int
 	events, acked  int64
 	faults, ops    int64
 	virtual        time.Duration
-	cpu, check     time.Duration
+	cpu            time.Duration // of the guests
 	marks          map[string]int64
 	violationsSeen []string
 }
 
-func newTally() *tally { return &tally{began: time.Now(), marks: map[string]int64{}} }
+func newTally() *tally {
+	return &tally{began: time.Now(), beganCPU: ownCPU(), marks: map[string]int64{}}
+}
 
 func (t *tally) add(o *outcome) {
 	t.runs++
 	t.cpu += o.result.CPU
-	t.check += o.check
 	if o.status() != exitOK {
 		t.bad++
 		t.status = max(t.status, o.status())
@@ -79,7 +81,7 @@ func (t *tally) summary(jobs int) string {
 	cpu := max(t.cpu.Seconds(), 1e-3)
 	return fmt.Sprintf("%d runs in %s on %d at once, %d not ok: %.0f runs a minute and core (checks included), %.0f virtual seconds and %.0f events per CPU second of the guest, %.0f ops (%.0f acked) and %.0f faults a run",
 		t.runs, wall.Round(time.Second), jobs, t.bad,
-		float64(t.runs)/max((t.cpu+t.check).Minutes(), 1e-6), t.virtual.Seconds()/cpu, float64(t.events)/cpu,
+		float64(t.runs)/max((t.cpu+ownCPU()-t.beganCPU).Minutes(), 1e-6), t.virtual.Seconds()/cpu, float64(t.events)/cpu,
 		share(t.ops, t.runs), share(t.acked, t.runs), share(t.faults, t.runs))
 }
 

@@ -58,3 +58,9 @@ func tuning(draw *rand.Rand) broker.Tuning {
 		BackgroundSyncInterval: OneOf(draw, 500*time.Millisecond, 5*time.Second),
 	}
 }
+
+// syncTime draws how long a disk takes to sync when nothing is wrong. With no time
+// between a write and its sync, hardly anything could strike there.
+func syncTime(draw *rand.Rand) time.Duration {
+	return OneOf(draw, 0, 300*time.Microsecond, 2*time.Millisecond, 10*time.Millisecond)
+}

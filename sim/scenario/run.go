@@ -155,7 +155,9 @@ func (r *run) build() (err error) {
 		CopiesLostMax: r.plan.CopiesLostMax, Damaged: r.damaged,
 	})
 	r.world.Fabric.SetNormal(r.plan.Net)
+	speeds := r.streams.Stream("disk-speed")
 	for _, n := range r.plan.Nodes {
+		n.SyncLatency = syncTime(speeds)
 		r.world.AddNode(n)
 	}
 	return nil

@@ -33,6 +33,8 @@ type NodeConfig struct {
 	Settings
 	// CapacityBytes of its disk; zero is 1 TiB.
 	CapacityBytes int64
+	// SyncLatency is what a sync takes when nothing is wrong.
+	SyncLatency time.Duration
 }
 
 // Node is a machine and the process on it. World.AddNode makes it. All methods
@@ -66,6 +68,7 @@ func (w *World) AddNode(cfg NodeConfig) *Node {
 	n.Disk = simfs.New(simfs.Config{
 		Node: host, Timebase: w.cfg.Timebase, Streams: n.streams.Sub("disk"), Marks: w.Marks, Atlas: w.Atlas,
 		Clock: n.Clock.Boot(nil), CapacityBytes: cfg.CapacityBytes,
+		SyncLatency: cfg.SyncLatency,
 	})
 	w.nodes = append(w.nodes, n)
 	return n
