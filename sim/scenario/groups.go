@@ -17,7 +17,7 @@ func groups() Scenario {
 		Plan: func(d *Draw) Plan {
 			return Plan{
 				Nodes: groupNode(d), Topics: synced(d.Rand, 1+d.Rand.IntN(2)), Net: anyNet(d.Rand), Settle: true,
-				Faults: d.swarm(slices.Concat(processFaults[:], networkFaults[:], clockFaults[:])...).Without("resettle"),
+				Faults: d.swarm(slices.Concat(processFaults[:], networkFaults[:], clockFaults[:], []string{"disk-slow"})...).Without("resettle"),
 				Clients: func(topics []*workload.Topic) []workload.Actor {
 					actors := []workload.Actor{idempotent(d.Rand, topics)}
 					for range 2 + d.Rand.IntN(2) {

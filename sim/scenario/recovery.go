@@ -16,7 +16,7 @@ func recovery() Scenario {
 		Plan: func(d *Draw) Plan {
 			return Plan{
 				Nodes: oneNode(d.Rand), Topics: Topics(d.Rand, 2), Net: anyNet(d.Rand), Resettle: Settings,
-				Faults: d.swarm("kill", "power", "kill-at", "crash-loop", "resettle").With(often(8*time.Second, "kill-recovery")...),
+				Faults: d.swarm("kill", "power", "kill-at", "crash-loop", "resettle", "disk-slow").With(often(8*time.Second, "kill-recovery")...),
 
 				Clients: func(topics []*workload.Topic) []workload.Actor {
 					return []workload.Actor{
@@ -81,7 +81,7 @@ func rollPower() Scenario {
 			topics := synced(d.Rand, 1)
 			topics[0].Partitions = int32(1 + d.Rand.IntN(2))
 			return Plan{
-				Nodes: nodes, Topics: topics, Net: anyNet(d.Rand), Faults: d.swarm("kill").With(often(3*time.Second, "power")...),
+				Nodes: nodes, Topics: topics, Net: anyNet(d.Rand), Faults: d.swarm("kill", "disk-slow").With(often(3*time.Second, "power")...),
 				Clients: func(topics []*workload.Topic) []workload.Actor {
 					p := idempotent(d.Rand, topics)
 					p.ValueBytes, p.Every = 600, 50*time.Millisecond
