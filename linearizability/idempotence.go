@@ -133,10 +133,29 @@ func (r *run) finalSequences(p *partition) {
 		last[record.ProducerID] = i
 		if there {
 			r.follows(p, before, i)
-		} else if f.start == 0 && record.Sequence != 0 && !p.topic.Sparse && !r.excused(p, p.committed(), 0, r.h.End) {
+		} else if f.start == 0 && !p.begins(&record) && !p.topic.Sparse && !r.excused(p, p.committed(), 0, r.h.End) {
 			r.violation("sequence-gap", []*history.Op{f.from[i]}, "%s offset %d: producer %d/%d begins at sequence %d", p, record.Offset, record.ProducerID, record.ProducerEpoch, record.Sequence)
 		}
 	}
+}
+
+// begins reports whether a record may be its producer's first in the log: it has
+// sequence 0, or all before it were refused. A broker that knows nothing of a
+// producer takes any sequence (KIP-360), that of a batch sent before the refusal
+// of the one ahead was known, too.
+func (p *partition) begins(record *history.Record) bool {
+	want := int32(0)
+	for again := true; again && want != record.Sequence; {
+		again = false
+		for _, op := range p.produces {
+			sent := op.Produce
+			if op.Outcome == history.OutcomeFailed && sent.ProducerID == record.ProducerID && sent.ProducerEpoch == record.ProducerEpoch && sent.BaseSequence == want {
+				want, again = wrap(want, len(sent.Records)), true
+				break
+			}
+		}
+	}
+	return want == record.Sequence
 }
 
 // follows judges two records of one producer, one next after the other.

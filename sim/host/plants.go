@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/moldau/moldau/linearizability"
 	"github.com/moldau/moldau/sim/engine"
 	"github.com/moldau/moldau/sim/plant"
 )
@@ -78,6 +79,7 @@ type plantHunt struct {
 	found  *outcome
 	ended  *outcome // the first guest that ended badly, if one did
 	before []uint64 // seeds that are not ok without the plant either
+	others []uint64 // seeds with objections of other checkers alone
 }
 
 func (h *plantHunt) run(ctx context.Context, o *options, kind engine.Kind) error {
@@ -120,7 +122,11 @@ func (h *plantHunt) run(ctx context.Context, o *options, kind engine.Kind) error
 // take looks at a run with the plant.
 func (h *plantHunt) take(ctx context.Context, x *outcome) error {
 	h.runs++
-	if x.status() == exitOK || x.broken != "" && h.ended != nil {
+	switch {
+	case x.status() == exitOK || x.broken != "" && h.ended != nil:
+		return nil
+	case x.broken == "" && !h.seen(x):
+		h.others = append(h.others, x.job.seed)
 		return nil
 	}
 	without, err := h.sound.run(ctx, x.job)
@@ -137,6 +143,11 @@ func (h *plantHunt) take(ctx context.Context, x *outcome) error {
 	return nil
 }
 
+// seen reports whether a checker objects that can see the plant.
+func (h *plantHunt) seen(x *outcome) bool {
+	return slices.ContainsFunc(x.report.Verdicts, func(v linearizability.Verdict) bool { return slices.Contains(h.plant.By, v.Checker) })
+}
+
 // text says how the hunt went.
 func (h *plantHunt) text() string {
 	text := fmt.Sprintf("NOT FOUND in %d runs", h.runs)
@@ -145,6 +156,10 @@ func (h *plantHunt) text() string {
 		text = fmt.Sprintf("no checker objects in %d runs; the guest of seed %d ends badly: %s", h.runs, h.found.job.seed, firstLine(h.found))
 	case h.found != nil:
 		text = fmt.Sprintf("found by seed %d after %d runs: %s", h.found.job.seed, h.runs, firstLine(h.found))
+	}
+	if len(h.others) > 0 {
+		slices.Sort(h.others)
+		text += "; other objections: seeds " + formatSeeds(h.others)
 	}
 	if len(h.before) > 0 {
 		slices.Sort(h.before)

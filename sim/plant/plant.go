@@ -23,6 +23,9 @@ type Plant struct {
 	About string
 	// Scenario is where it is looked for, with what is added to the guest's options.
 	Scenario string
+	// By are the checkers that can see it. What others object to is another bug,
+	// or one of theirs.
+	By    []string
 	Edits    []Edit
 }
 

@@ -10,7 +10,7 @@ import (
 func TestPlantsFitTheSource(t *testing.T) {
 	seen := map[string]bool{}
 	for _, p := range All() {
-		if seen[p.Name] || p.About == "" || p.Scenario == "" {
+		if seen[p.Name] || p.About == "" || p.Scenario == "" || len(p.By) == 0 {
 			t.Errorf("plant %q is named twice, or does not say what it is", p.Name)
 		}
 		seen[p.Name] = true
