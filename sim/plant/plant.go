@@ -26,7 +26,7 @@ type Plant struct {
 	// By are the checkers that can see it. What others object to is another bug,
 	// or one of theirs.
 	By    []string
-	Edits    []Edit
+	Edits []Edit
 }
 
 // Edit replaces one text by another in a file of the module.

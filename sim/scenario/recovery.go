@@ -56,7 +56,7 @@ func journalPower() Scenario {
 			}
 			return Plan{
 				Nodes: nodes, Topics: topics, Net: anyNet(d.Rand),
-				Faults: d.swarm("kill-at", "kill-recovery", "disk-slow").With(often(6*time.Second, "power")...),
+				Faults: d.swarm("kill-at", "kill-recovery", "disk-slow", "disk-hang").With(often(6*time.Second, "power")...),
 				Clients: func(topics []*workload.Topic) []workload.Actor {
 					large := plain(d.Rand, topics)
 					large.Acks, large.ValueBytes = -1, 8<<10
