@@ -16,8 +16,15 @@ import (
 	"github.com/moldau/moldau/sim/engine"
 )
 
-// coveredPackages are those whose lines are counted.
-const coveredPackages = "github.com/moldau/moldau/broker/..."
+// The packages whose lines are listed. The guest's own is counted with them: a
+// program whose main package is not leaves no counters when it ends.
+const (
+	coveredPrefix = "github.com/moldau/moldau/broker"
+	countedMain   = "github.com/moldau/moldau/sim/guest"
+)
+
+// errNoCounters would else look like a broker without lines.
+var errNoCounters = errors.New("the guests left no counters")
 
 // runCoverage runs seeds with a guest that counts lines, and lists the lines of
 // the broker that none of them reached.
@@ -32,7 +39,7 @@ func runCoverage(ctx context.Context, o *options, out io.Writer) (int, error) {
 	if note != "" {
 		fmt.Fprintln(out, note)
 	}
-	guest, err := engine.Build(ctx, engine.Config{Engine: kind, Package: guestPackage, Dir: ".", Cover: []string{coveredPackages}})
+	guest, err := engine.Build(ctx, engine.Config{Engine: kind, Package: guestPackage, Dir: ".", Cover: []string{coveredPrefix + "/...", countedMain}})
 	if err != nil {
 		return exitBroken, err
 	}
@@ -65,6 +72,10 @@ func runCoverage(ctx context.Context, o *options, out io.Writer) (int, error) {
 	blocks, err := readBlocks(f)
 	if err != nil {
 		return exitBroken, err
+	}
+	blocks = slices.DeleteFunc(blocks, func(b block) bool { return !strings.HasPrefix(b.file, coveredPrefix+"/") })
+	if len(blocks) == 0 {
+		return exitBroken, errNoCounters
 	}
 	writeUnreached(out, blocks)
 	return exitOK, nil

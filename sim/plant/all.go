@@ -56,7 +56,7 @@ func All() []Plant {
 			Edits: []Edit{{"broker/controller/producer_ids.go", "NextProducerID: first + producerIDBlock}", "NextProducerID: first + 1}"}},
 		},
 		{
-			Name: "checkpoint-before-data", Scenario: "journal-power", By: []string{"log-order"},
+			Name: "checkpoint-before-data", Scenario: "journal-hang", By: []string{"log-order"},
 			About: "the marks name an end that no commit has made durable yet",
 			Edits: []Edit{{"broker/seglog/logdir/marks.go", "if err := d.committer.call(func(*committer) error { return nil }); err != nil {", "if err := error(nil); err != nil {"}},
 		},

@@ -56,13 +56,27 @@ func journalPower() Scenario {
 			}
 			return Plan{
 				Nodes: nodes, Topics: topics, Net: anyNet(d.Rand),
-				Faults: d.swarm("kill-at", "kill-recovery", "disk-slow", "disk-hang").With(often(6*time.Second, "power")...),
+				Faults: d.swarm("kill-at", "kill-recovery", "disk-slow").With(often(6*time.Second, "power")...),
 				Clients: func(topics []*workload.Topic) []workload.Actor {
 					large := plain(d.Rand, topics)
 					large.Acks, large.ValueBytes = -1, 8<<10
 					return []workload.Actor{idempotent(d.Rand, topics), idempotent(d.Rand, topics), large, reader(d.Rand, topics)}
 				},
 			}
+		},
+	}
+}
+
+// journalHang is journalPower with files that hang when the power goes: what was
+// written and not made durable is much then.
+func journalHang() Scenario {
+	return Scenario{
+		Name:  "journal-hang",
+		About: "power is lost while calls on some files hang, the journal's often, and what waits for them is not durable yet",
+		Plan: func(d *Draw) Plan {
+			p := journalPower().Plan(d)
+			p.Faults = p.Faults.Without("disk-hang", "power").With(often(2*time.Second, "disk-hang")...).With(often(3*time.Second, "power")...)
+			return p
 		},
 	}
 }
