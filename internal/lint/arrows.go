@@ -36,7 +36,7 @@ var layers = [...][]string{
 	{"disk/vfs"},
 	{"clock"},
 	{"internal/inbox", "internal/ring", "internal/peer", "internal/simcore"},
-	{"internal/invariant", "internal/yield", "internal/life"},
+	{"internal/invariant", "internal/yield", "internal/life", "internal/guard"},
 	{"linearizability"}, // below everything: it may import nothing of ours
 }
 
