@@ -109,3 +109,26 @@ func TestModTimeGoesByTheClock(t *testing.T) {
 		t.Errorf("modified at %v", info.ModTime)
 	}
 }
+
+func TestHeldBytes(t *testing.T) {
+	fsys := memfs.New()
+	held := func(what string, want int64) {
+		t.Helper()
+		if got := fsys.HeldBytes(); got != want {
+			t.Errorf("%s: %d bytes held, want %d", what, got, want)
+		}
+	}
+	held("nothing", 0)
+	f := create(t, fsys, "f", strings.Repeat("x", 2*4096))
+	held("two pages, and the write that made them", 4*4096)
+	must(t, f.Sync())
+	held("synced, so that both images share them", 2*4096)
+	write(t, f, "y", 0)
+	held("a page in two versions, and a byte", 3*4096+1)
+	must(t, f.Close())
+	must(t, fsys.SyncDir("/"))
+	must(t, fsys.Remove("f"))
+	held("removed, but a crash may bring it back", 3*4096+1)
+	must(t, fsys.SyncDir("/"))
+	held("gone", 0)
+}

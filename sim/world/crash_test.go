@@ -8,8 +8,10 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/moldau/moldau/broker/config"
+	"github.com/moldau/moldau/disk/memfs"
 	"github.com/moldau/moldau/internal/simcore"
 	"github.com/moldau/moldau/linearizability/history"
 	"github.com/moldau/moldau/sim/world"
@@ -28,9 +30,9 @@ var crashSettings = []config.Property{
 	{Name: "metadata.log.max.record.bytes.between.snapshots", Value: "1"}, // a snapshot whenever there is something
 }
 
-// heapSlackBytes is by how much the heap may differ from one crash to another:
-// what is on the node's disk does.
-const heapSlackBytes = 12 << 20
+// growthMaxBytes is by how much the memory beside the node's disk may grow over
+// all crashes.
+const growthMaxBytes = 1 << 20
 
 // crashes is how many incarnations of a node are ended in one bubble.
 const crashes = 1000
@@ -55,23 +57,27 @@ func TestCrashesLeaveNothing(t *testing.T) {
 		start()
 		<-n.Ready()
 		var goroutines int
-		var heap uint64
+		var beside int64
+		var dead remains
 		for i := range rounds {
+			dead.note(n)
 			crashOnce(n, draw)
 			<-n.Ended()
 			synctest.Wait()
 			time.Sleep(5 * time.Second) // raft's timers go by the process's clock
 			synctest.Wait()
 			if i == rounds/10 {
-				goroutines, heap = inBubble(), heapInUse()
+				goroutines, beside = inBubble(), besideDisk(n)
+				dead.check(t)
 			}
 			if left := inBubble(); i > rounds/10 && left > goroutines {
 				t.Fatalf("%d goroutines after %d crashes, %d after %d:\n%s", left, i+1, goroutines, rounds/10, stacks())
 			}
 			if i == rounds-1 {
-				if now := heapInUse(); now > heap+heapSlackBytes {
-					t.Errorf("%d bytes in use after %d crashes, %d after %d", now, rounds, heap, rounds/10)
+				if now := besideDisk(n); now > beside+growthMaxBytes {
+					t.Errorf("%d bytes in use beside the disk after %d crashes, %d after %d", now, rounds, beside, rounds/10)
 				}
+				dead.check(t)
 			}
 			start()
 		}
@@ -104,11 +110,40 @@ func crashOnce(n *world.Node, draw *rand.Rand) {
 	}
 }
 
-func heapInUse() uint64 {
+// remains are of the processes that were ended.
+type remains struct {
+	fences []weak.Pointer[simcore.Fence] // which all seams of a process refer to
+	disks  []weak.Pointer[memfs.FS]      // as each left it, of which the next one has a copy
+}
+
+func (r *remains) note(n *world.Node) {
+	r.fences, r.disks = append(r.fences, weak.Make(n.Fence())), append(r.disks, weak.Make(n.Disk.Peek()))
+}
+
+// check wants nothing but the last process's fence to be there.
+func (r *remains) check(t *testing.T) {
+	fences, disks := 0, 0
+	for i := range r.fences {
+		if r.fences[i].Value() != nil {
+			fences++
+		}
+		if r.disks[i].Value() != nil {
+			disks++
+		}
+	}
+	if fences > 1 || disks > 0 {
+		t.Errorf("of %d processes that ended %d fences are referred to, and %d of the disks that they left", len(r.fences), fences, disks)
+	}
+}
+
+// besideDisk is the memory in use, in bytes, less that of what is on the disk,
+// of which a crash leaves more or less. Two collections empty the pools.
+func besideDisk(n *world.Node) int64 {
+	runtime.GC()
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
+	return int64(m.HeapAlloc) - n.Disk.Peek().HeldBytes()
 }
 
 // inBubble counts the bubble's goroutines: the runtime's own come and go.

@@ -100,14 +100,15 @@ func (n *Node) settings() (*config.Broker, error) {
 	return set, err
 }
 
-// process is one incarnation of a node.
+// process is one incarnation of a node. It outlives its broker, which nothing
+// of the world refers to once the process has ended.
 type process struct {
 	number int
 	fence  *simcore.Fence
-	broker *broker.Broker
 	stop   context.CancelFunc
-	ended  chan struct{} // closed when the process is gone
-	lacks  chan struct{} // closed when it has lost a log directory
+	ready  <-chan struct{} // closed once it serves
+	ended  chan struct{}   // closed when the process is gone
+	lacks  chan struct{}   // closed when it has lost a log directory
 
 	mu    sync.Mutex
 	err   error // why it ended by itself
@@ -147,7 +148,7 @@ func (n *Node) Start() error {
 	n.started++
 	p := &process{number: n.started, fence: simcore.NewFence(n.world.Marks), ended: make(chan struct{}), lacks: make(chan struct{})}
 	clk := n.Clock.Boot(p.fence)
-	p.broker, err = broker.New(broker.Config{
+	b, err := broker.New(broker.Config{
 		Settings: set, FS: n.Disk.Mount(p.fence), Network: n.world.Fabric.Join(n.Host, p.fence), Clock: clk,
 		Entropy: simclock.NewEntropy(p.fence, n.streams.Stream("entropy/"+strconv.Itoa(p.number))),
 		Events:  sink{n, p}, Shards: max(n.cfg.Shards, 1), Tuning: n.cfg.Tuning,
@@ -156,20 +157,20 @@ func (n *Node) Start() error {
 		return fmt.Errorf("broker of %s: %w", n.Host, err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	p.stop = cancel
+	p.stop, p.ready = cancel, b.Ready()
 	n.current = p
-	p.fence.OnCrash(func(how simcore.Ending) { n.crashed(p, how) })
+	p.fence.OnCrash(func(how simcore.Ending) { n.crashed(p, b, how) })
 	n.world.Trace(n.Host, fmt.Sprintf("start of process %d", p.number))
 	if p.number > 1 {
 		n.world.Event(history.Event{Kind: history.EventRestart, Node: n.ID})
 	}
-	go n.run(ctx, p)
+	go n.run(ctx, p, b)
 	return nil
 }
 
 // run is the process. Its goroutine may end within Run, by a crash.
-func (n *Node) run(ctx context.Context, p *process) {
-	err := p.broker.Run(ctx)
+func (n *Node) run(ctx context.Context, p *process, b *broker.Broker) {
+	err := b.Run(ctx)
 	p.mu.Lock()
 	p.err, p.clean = err, err == nil
 	p.mu.Unlock()
@@ -183,7 +184,7 @@ func (n *Node) run(ctx context.Context, p *process) {
 
 // crashed is called when a process ends, however it does. It may hold any
 // lock of the broker's, so it only tells.
-func (n *Node) crashed(p *process, how simcore.Ending) {
+func (n *Node) crashed(p *process, b *broker.Broker, how simcore.Ending) {
 	n.world.Trace(n.Host, fmt.Sprintf("end of process %d: %s", p.number, how))
 	clean, _ := p.outcome()
 	switch {
@@ -193,7 +194,7 @@ func (n *Node) crashed(p *process, how simcore.Ending) {
 		n.world.Event(history.Event{Kind: history.EventCrash, Node: n.ID})
 	}
 	go func() {
-		p.broker.Abandon()
+		b.Abandon()
 		p.stop()
 	}()
 	close(p.ended)
@@ -224,7 +225,7 @@ func (n *Node) Running() bool {
 // Ready is closed once the newest process serves.
 func (n *Node) Ready() <-chan struct{} {
 	if p := n.process(); p != nil {
-		return p.broker.Ready()
+		return p.ready
 	}
 	return nil
 }
