@@ -8,6 +8,7 @@ import (
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/metaimage"
 	"github.com/moldau/moldau/broker/metarecord"
+	"github.com/moldau/moldau/internal/guard"
 )
 
 // alterPartition lets a leader change its ISR (KIP-497, 704, 841, 903). Version
@@ -69,18 +70,20 @@ func (x *turn) alterOne(req *kmsg.AlterPartitionRequest, topic *metaimage.Topic,
 		c.isr = with(c.isr, b)
 	}
 	for i := range ap.NewEpochISR {
-		if metarecord.Undoubt(&ap.NewEpochISR[i]) {
+		if metarecord.Undoubt(&ap.NewEpochISR[i]) || x.m.cfg.Out.Out(guard.S5Whole) {
 			c.unmark(ap.NewEpochISR[i].BrokerID)
 		}
 	}
 	c.recovery = ap.LeaderRecoveryState
 	c.updateELR()
 	c.dropMarks()
-	x.records = append(x.records, c.record(true))
-
 	rp := kmsg.NewAlterPartitionResponseTopicPartition()
 	rp.Partition, rp.LeaderID, rp.LeaderEpoch = p.ID, p.Leader, p.LeaderEpoch
-	rp.ISR, rp.LeaderRecoveryState, rp.PartitionEpoch = c.isr, c.recovery, p.PartitionEpoch+1
+	rp.ISR, rp.LeaderRecoveryState, rp.PartitionEpoch = c.isr, c.recovery, p.PartitionEpoch
+	if r := c.record(!x.m.cfg.Out.Out(guard.C2Writes)); r != nil {
+		x.records = append(x.records, r)
+		rp.PartitionEpoch++
+	}
 	return rp
 }
 
@@ -91,11 +94,11 @@ func (x *turn) checkAlter(req *kmsg.AlterPartitionRequest, p *metaimage.Partitio
 		return nil, kafka.ErrUnknownTopicOrPartition
 	case ap.LeaderEpoch > p.LeaderEpoch || ap.PartitionEpoch > p.PartitionEpoch:
 		return nil, kafka.ErrNotController // it knows more than this controller
-	case ap.LeaderEpoch < p.LeaderEpoch:
+	case ap.LeaderEpoch < p.LeaderEpoch && !x.m.cfg.Out.Out(guard.C2LeaderEpoch):
 		return nil, kafka.ErrFencedLeaderEpoch
 	case req.BrokerID != p.Leader:
 		return nil, kafka.ErrInvalidRequest
-	case ap.PartitionEpoch < p.PartitionEpoch:
+	case ap.PartitionEpoch < p.PartitionEpoch && !x.m.cfg.Out.Out(guard.C2PartitionEpoch):
 		return nil, kafka.ErrInvalidUpdateVersion
 	}
 	members := ap.NewISR
@@ -121,9 +124,9 @@ func (x *turn) checkAlter(req *kmsg.AlterPartitionRequest, p *metaimage.Partitio
 	for i, b := range members {
 		broker := x.img.Broker(b)
 		switch {
-		case !broker.Available():
+		case broker == nil || !broker.Available() && !x.m.cfg.Out.Out(guard.C2Fenced):
 			return nil, kafka.ErrIneligibleReplica
-		case req.Version >= 3 && ap.NewEpochISR[i].BrokerEpoch != broker.BrokerEpoch:
+		case req.Version >= 3 && ap.NewEpochISR[i].BrokerEpoch != broker.BrokerEpoch && !x.m.cfg.Out.Out(guard.C2BrokerEpoch):
 			return nil, kafka.ErrIneligibleReplica
 		case req.Version < 3 && !p.InISR(b):
 			return nil, kafka.ErrIneligibleReplica

@@ -8,6 +8,7 @@ import (
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/metaimage"
 	"github.com/moldau/moldau/broker/metarecord"
+	"github.com/moldau/moldau/internal/guard"
 )
 
 // Bounds of a registration.
@@ -156,6 +157,9 @@ func (x *turn) withdrawIncarnation(broker int32, old *metaimage.Broker, dirs []k
 		if _, ok := damaged[tp]; ok || directoryLost(p, broker, old, dirs) {
 			c.strike(broker)
 		} else {
+			if p.Leader == broker && x.m.cfg.Out.Out(guard.L1Controller) {
+				return
+			}
 			c.leave(broker)
 			if d, ok := doubtful[tp]; ok {
 				c.mark(broker, d.LastEpoch, d.End)

@@ -6,6 +6,7 @@ import (
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/metaimage"
 	"github.com/moldau/moldau/broker/metarecord"
+	"github.com/moldau/moldau/internal/guard"
 )
 
 // policy is what decides over a topic's partitions.
@@ -23,6 +24,7 @@ type change struct {
 	policy policy
 	// live says who may lead and join an ISR once the change is made.
 	live func(broker int32) bool
+	out  guard.Set
 	// dirsOf says which directories a broker has then.
 	dirsOf func(broker int32) (online []kafka.UUID, known bool)
 	// endOf is what a broker's registration says of its replica outside ISR.
@@ -44,7 +46,7 @@ type change struct {
 func (x *turn) newChange(topic *metaimage.Topic, p *metaimage.Partition) *change {
 	return &change{
 		topic: topic.ID, p: p, policy: x.policyOf(topic, p),
-		live: x.live, dirsOf: x.dirsOf,
+		live: x.live, out: x.m.cfg.Out, dirsOf: x.dirsOf,
 		endOf: func(b int32) (metarecord.PartitionEnd, bool) { return x.endOf(b, topic.ID, p.ID) },
 		isr:   p.ISR, elr: p.ELR, lastKnown: p.LastKnownELR, doubtful: p.Doubtful,
 		leader: p.Leader, recovery: p.Recovery, dirs: p.Directories,
@@ -77,6 +79,10 @@ func (c *change) leave(broker int32) {
 // strike takes a damaged replica out of ISR and ELR. The last member stays on
 // record as the last known leader (C1).
 func (c *change) strike(broker int32) {
+	if c.out.Out(guard.S5Damaged) {
+		c.leave(broker)
+		return
+	}
 	was := slices.Contains(c.isr, broker) || slices.Contains(c.elr, broker)
 	c.isr, c.elr = without(c.isr, broker), without(c.elr, broker)
 	c.left = without(c.left, broker)
@@ -117,11 +123,15 @@ func (c *change) doubtOf(broker int32) (metarecord.DoubtfulReplica, bool) {
 // still holds all that is committed; ISR at that number empties the list.
 func (c *change) updateELR() {
 	if len(c.isr) >= c.policy.minInsync {
-		c.elr, c.left = nil, nil
-		return
+		c.left = nil
+		if !c.out.Out(guard.C3Empty) {
+			c.elr = nil
+		}
 	}
 	for _, b := range c.left {
-		c.elr = with(c.elr, b)
+		if !c.out.Out(guard.C3Enter) {
+			c.elr = with(c.elr, b)
+		}
 	}
 	c.left = nil
 	for _, b := range c.isr {

@@ -10,6 +10,7 @@ import (
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/metaimage"
 	"github.com/moldau/moldau/clock"
+	"github.com/moldau/moldau/internal/guard"
 )
 
 // Config is what a Machine needs. Every field is required unless it says otherwise.
@@ -46,6 +47,10 @@ type Config struct {
 	// among them; Supported bounds what UpdateFeatures may choose.
 	Bootstrap []FeatureLevel
 	Supported []FeatureRange
+
+	// Out are rules that the explorer takes out; none in a program that is
+	// built without its tag.
+	Out guard.Set
 }
 
 // FeatureLevel is a feature at a level.

@@ -4,6 +4,7 @@ import (
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/metaimage"
 	"github.com/moldau/moldau/broker/metarecord"
+	"github.com/moldau/moldau/internal/guard"
 )
 
 // configConsequences checks what a resource's settings will be, and adds what
@@ -63,11 +64,11 @@ func (x *turn) topicConsequences(topic *metaimage.Topic, next TopicSettings) ([]
 			continue
 		}
 		lower = true
-		if len(p.ISR) < is {
+		if len(p.ISR) < is && !x.m.cfg.Out.Out(guard.C3Short) {
 			return nil, refusef(kafka.ErrInvalidConfig, "min.insync.replicas of topic %s cannot become %d while partition %d has %d in-sync replica(s).", topic.Name, is, id, len(p.ISR))
 		}
 	}
-	if lower {
+	if lower && !x.m.cfg.Out.Out(guard.C3Lower) {
 		records = append(records, &metarecord.ClearELR{TopicName: topic.Name})
 	}
 	if !after.Unclean || before.Unclean {

@@ -7,6 +7,7 @@ import (
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/metaimage"
 	"github.com/moldau/moldau/broker/metarecord"
+	"github.com/moldau/moldau/internal/guard"
 )
 
 // electAny elects by C1: from ISR, then from ELR, both in the order of the
@@ -21,7 +22,11 @@ func (c *change) electAny(unclean bool) {
 		c.lead(b)
 		return
 	}
-	if b, ok := c.candidate(c.elr); ok {
+	if b, ok := c.candidate(c.elr); ok && !c.out.Out(guard.C1ELR) {
+		c.lead(b)
+		return
+	}
+	if b, ok := c.candidate(c.p.Replicas); ok && c.out.Out(guard.C1Clean) {
 		c.lead(b)
 		return
 	}
@@ -67,7 +72,7 @@ func (c *change) electable(b int32) bool {
 		return false
 	}
 	own, marked := c.doubtOf(b)
-	if !marked {
+	if !marked || c.out.Out(guard.S5Marked) {
 		return true
 	}
 	for _, members := range [][]int32{c.isr, c.elr} {
