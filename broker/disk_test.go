@@ -194,12 +194,7 @@ func TestDirectoryComesBackTooLate(t *testing.T) {
 	c := n.client()
 	for p := range inB {
 		c.electUnclean("t", p)
-		for code := kafka.ErrorCode(-1); code != kafka.ErrNone; { // until the new leader serves
-			code = kafka.ErrorCode(c.produce("t", p, -1, records(t, batch.CodecNone, "anew")).ErrorCode)
-			if code != kafka.ErrNone && !code.Retriable() {
-				t.Fatalf("produce to t-%d: %s", p, code)
-			}
-		}
+		c.produceUntilTaken("t", p, "anew")
 	}
 	n.stop()
 	heal()
@@ -221,6 +216,46 @@ func TestDirectoryComesBackTooLate(t *testing.T) {
 	}
 	if got := strings.Count(events.String(), "stray-replica"); got != len(inB) {
 		t.Errorf("%d copies that are left over were reported, want %d:\n%s", got, len(inB), events)
+	}
+}
+
+// An operator who has a partition elected while its directory is given up, in the
+// process that gave it up, has it begin anew there and then: that process serves no
+// copy of the dead directory any more, and what it acknowledges from the election
+// on is there after the next start, with the directory or without it.
+func TestElectionWhileADirectoryIsGivenUp(t *testing.T) {
+	mem := memfs.New()
+	fsys := faultfs.New(mem, sysclock.New())
+	events := &eventLog{}
+	n, err := launch(t, fsys, 1, events, twoDirs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := n.client()
+	inB := spread(t, c, mem)
+	failB(fsys, errDisk)
+	for p := range inB {
+		c.produce("t", p, -1, records(t, batch.CodecNone, "refused"))
+		c.electOnceLeaderless("t", p)
+		c.produceUntilTaken("t", p, "anew")
+		if got, err := c.readAll("t", p); err != nil || len(got) != 1 || got[0] != "anew" {
+			t.Errorf("t-%d after its election: %v, %v", p, got, err)
+		}
+	}
+	if got := strings.Count(events.String(), "lost-log-begun-anew"); got != len(inB) {
+		t.Errorf("%d logs were said to begin anew, want %d:\n%s", got, len(inB), events)
+	}
+	_ = n.quit() // not a clean stop: a directory is lost
+
+	if n, err = launch(t, fsys, 2, &eventLog{}, twoDirs); err != nil {
+		t.Fatal(err)
+	}
+	defer n.stop()
+	c = n.client()
+	for p := range inB {
+		if got, err := c.readAll("t", p); err != nil || len(got) != 1 || got[0] != "anew" {
+			t.Errorf("t-%d after the restart: %v, %v", p, got, err)
+		}
 	}
 }
 
@@ -363,13 +398,55 @@ func TestHungSyncStallsItsDirectoryOnly(t *testing.T) {
 // electUnclean is the operator's word that a replica may lead.
 func (c *client) electUnclean(topic string, partition int32) {
 	c.t.Helper()
+	if code := c.tryElectUnclean(topic, partition); code != kafka.ErrNone {
+		c.t.Errorf("unclean election of %s-%d: %s", topic, partition, code)
+	}
+}
+
+// tryElectUnclean asks for an unclean election of one partition.
+func (c *client) tryElectUnclean(topic string, partition int32) kafka.ErrorCode {
+	c.t.Helper()
 	req := kmsg.NewPtrElectLeadersRequest()
 	req.Version, req.ElectionType, req.TimeoutMillis = 2, 1, 30_000
 	rt := kmsg.NewElectLeadersRequestTopic()
 	rt.Topic, rt.Partitions = topic, []int32{partition}
 	req.Topics = append(req.Topics, rt)
 	resp := c.ask(req).(*kmsg.ElectLeadersResponse)
-	if resp.ErrorCode != 0 || len(resp.Topics) != 1 || resp.Topics[0].Partitions[0].ErrorCode != 0 {
-		c.t.Errorf("unclean election of %s-%d: %+v", topic, partition, resp)
+	if resp.ErrorCode != 0 || len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
+		c.t.Fatalf("unclean election of %s-%d: %+v", topic, partition, resp)
+	}
+	return kafka.ErrorCode(resp.Topics[0].Partitions[0].ErrorCode)
+}
+
+// triesMax is how often something is asked for that comes about by itself.
+const triesMax = 10_000
+
+// produceUntilTaken appends a record to a partition whose leader may not serve yet.
+func (c *client) produceUntilTaken(topic string, partition int32, value string) {
+	c.t.Helper()
+	code := kafka.ErrNone
+	for range triesMax {
+		code = kafka.ErrorCode(c.produce(topic, partition, -1, records(c.t, batch.CodecNone, value)).ErrorCode)
+		if code == kafka.ErrNone || !code.Retriable() {
+			break
+		}
+	}
+	if code != kafka.ErrNone {
+		c.t.Fatalf("produce to %s-%d: %s", topic, partition, code)
+	}
+}
+
+// electOnceLeaderless has a partition elected uncleanly as soon as the controller
+// knows that it has no leader.
+func (c *client) electOnceLeaderless(topic string, partition int32) {
+	c.t.Helper()
+	code := kafka.ErrNone
+	for range triesMax {
+		if code = c.tryElectUnclean(topic, partition); code != kafka.ErrElectionNotNeeded {
+			break
+		}
+	}
+	if code != kafka.ErrNone {
+		c.t.Fatalf("unclean election of %s-%d: %s", topic, partition, code)
 	}
 }

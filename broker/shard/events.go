@@ -66,9 +66,9 @@ func (e ReplicaNotOpened) Attrs() []slog.Attr {
 	return []slog.Attr{slog.String("topic", e.Topic), slog.Int("partition", int(e.ID.Partition)), slog.Any("error", e.Err)}
 }
 
-// LostLogBegunAnew reports a replica whose folder was gone, with records that
-// had been synced, and whose log begins with nothing now that the partition has
-// a leader.
+// LostLogBegunAnew reports a replica whose log begins with nothing, now that the
+// partition has a leader: its folder was gone, with records that had been synced,
+// or its directory Dir was given up and the operator did not wait for it.
 type LostLogBegunAnew struct {
 	Dir       string
 	Topic     string

@@ -192,23 +192,7 @@ func (m *Manager) deleteTopic(old *metaimage.Image, t metaimage.TopicRef) {
 
 // remove closes and deletes the replicas among ids that are open here.
 func (m *Manager) remove(ids []kafka.TopicPartition) {
-	done := make(chan *Handle, len(ids))
-	waiting := 0
-	for _, id := range ids {
-		h := m.Find(id)
-		if h == nil {
-			continue
-		}
-		m.mu.Lock()
-		delete(m.handles, id)
-		m.mu.Unlock()
-		m.loads[h.shard.index]--
-		if h.shard.in.Put(&closeReplica{h: h, done: done}) {
-			waiting++
-		}
-	}
-	for range waiting {
-		h := life.Receive(m.cfg.Life, done)
+	for _, h := range m.closeHandles(ids) {
 		if err := h.dir.Delete(h.part); err != nil {
 			m.cfg.Events.Emit(ReplicaNotOpened{Topic: h.Topic, ID: h.ID, Err: fmt.Errorf("delete: %w", err)})
 		}
@@ -216,13 +200,15 @@ func (m *Manager) remove(ids []kafka.TopicPartition) {
 }
 
 func (m *Manager) applyPartitions(img *metaimage.Image, changed []kafka.TopicPartition) {
-	var toOpen, toRemove []kafka.TopicPartition
+	var toOpen, toRemove, gone []kafka.TopicPartition
 	for _, id := range changed {
 		p := img.Partition(id)
 		h := m.Find(id)
 		switch {
 		case p.HasReplica(m.cfg.NodeID) && h == nil:
 			toOpen = append(toOpen, id)
+		case p.HasReplica(m.cfg.NodeID) && m.moved(img, h, p):
+			gone, toOpen = append(gone, id), append(toOpen, id)
 		case p.HasReplica(m.cfg.NodeID):
 			m.liftStanding(h, p)
 			h.shard.in.Put(&roles{h: h, role: m.role(img, h.Topic, p)})
@@ -231,6 +217,7 @@ func (m *Manager) applyPartitions(img *metaimage.Image, changed []kafka.TopicPar
 		}
 	}
 	m.remove(toRemove)
+	m.abandonMoved(gone)
 	m.openAll(img, toOpen)
 }
 
