@@ -1,5 +1,6 @@
 // Command bench measures Moldau: beside Apache Kafka under the same loads, the
-// cost of acks at `sync` over many partitions, and start-up and memory.
+// cost of acks at `sync` over many partitions, start-up and memory, and a good
+// producer under attack.
 //
 //	make bench                               everything, in full
 //	make bench ARGS="-quick"                 everything, small: does it run?

@@ -15,6 +15,7 @@ const (
 	partCompare = "compare"
 	partSync    = "sync"
 	partStart   = "start"
+	partHostile = "hostile"
 )
 
 // options of the program.
@@ -39,7 +40,7 @@ const quickScale = 0.05
 func parseOptions(args []string) (options, error) {
 	var o options
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
-	only := f.String("only", "", "parts to run, of compare, sync, start; all by default")
+	only := f.String("only", "", "parts to run, of compare, sync, start, hostile; all by default")
 	names := f.String("scenarios", "", "loads to compare, of "+scenarioNames()+"; all by default")
 	f.Float64Var(&o.scale, "scale", 1, "factor of the loads' amounts, and of what lies in the partitions of a killed node")
 	others := f.Float64("others-max", 15, "percent of the machine that others may have for a run to count")
@@ -65,7 +66,7 @@ func parseOptions(args []string) (options, error) {
 	}
 	o.othersMax = *others / 100
 	var err error
-	if o.only, err = pick(*only, []string{partCompare, partSync, partStart}); err != nil {
+	if o.only, err = pick(*only, allParts()); err != nil {
 		return o, err
 	}
 	picked, err := pick(*names, strings.Split(scenarioNames(), ","))
@@ -76,6 +77,9 @@ func parseOptions(args []string) (options, error) {
 	}
 	return o, err
 }
+
+// allParts are the parts in the order in which they run.
+func allParts() []string { return []string{partCompare, partSync, partStart, partHostile} }
 
 // pick is the list of names separated by commas, each one of known; all of an
 // empty text.

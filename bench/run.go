@@ -58,8 +58,8 @@ func run(ctx context.Context, o options) (err error) {
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 	s.table = io.MultiWriter(os.Stdout, file)
-	parts := map[string]func(context.Context) error{partCompare: s.compare, partSync: s.fanout, partStart: s.startup}
-	for _, part := range []string{partCompare, partSync, partStart} {
+	parts := map[string]func(context.Context) error{partCompare: s.compare, partSync: s.fanout, partStart: s.startup, partHostile: s.hostile}
+	for _, part := range allParts() {
 		if slices.Contains(o.only, part) {
 			if err := parts[part](ctx); err != nil {
 				return err

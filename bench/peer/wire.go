@@ -75,9 +75,10 @@ func (w *Wire) Ask(request kmsg.Request) (kmsg.Response, error) {
 
 // Versions that are the same for both systems and not flexible.
 const (
-	metadataVersion    = 8
-	listOffsetsVersion = 5
-	produceVersion     = 8
+	metadataVersion     = 8
+	listOffsetsVersion  = 5
+	produceVersion      = 8
+	createTopicsVersion = 4
 )
 
 // Metadata asks for the brokers and, by all, for all topics. It fails unless
@@ -131,6 +132,27 @@ func (w *Wire) EndOffsets(topic string, n int) ([]int64, error) {
 		return nil, fmt.Errorf("%d of %d partitions are served", served, n)
 	}
 	return out, nil
+}
+
+// createTimeout is how long a server may take to make a topic.
+const createTimeout = 5 * time.Second
+
+// CreateTopic makes a topic with one replica of each partition.
+func (w *Wire) CreateTopic(name string, partitions int32) error {
+	request := kmsg.NewPtrCreateTopicsRequest()
+	request.Version, request.TimeoutMillis = createTopicsVersion, int32(createTimeout.Milliseconds())
+	t := kmsg.NewCreateTopicsRequestTopic()
+	t.Topic, t.NumPartitions, t.ReplicationFactor = name, partitions, 1
+	request.Topics = append(request.Topics, t)
+	answer, err := w.Ask(request)
+	if err != nil {
+		return err
+	}
+	topics := answer.(*kmsg.CreateTopicsResponse).Topics
+	if len(topics) != 1 || topics[0].ErrorCode != 0 {
+		return fmt.Errorf("create %s: the answer is %+v", name, topics)
+	}
+	return nil
 }
 
 // produceTimeout is how long a server may take to acknowledge what Produce sends.

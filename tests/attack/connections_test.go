@@ -19,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/moldau/moldau/broker/batch"
+	"github.com/moldau/moldau/tests/hostile"
 	"github.com/moldau/moldau/tests/node"
 )
 
@@ -176,7 +177,7 @@ func TestConsumersThatDoNotRead(t *testing.T) {
 			t.Fatalf("error %d, %v", code, err)
 		}
 	}
-	goroutinesBefore, before := goroutines(t, n), procStatus(t, n.PID, "VmRSS")
+	goroutinesBefore, before := int(metric(t, n, "go_goroutines")), procStatus(t, n.PID, "VmRSS")
 	for i := range consumers {
 		c := mustDial(t, n.Kafka)
 		for range 4 {
@@ -215,7 +216,7 @@ func TestGarbageOnEveryListener(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, _ = c.Write(garbageFrame(rng)) // it may be closed at once
+			_, _ = c.Write(hostile.GarbageFrame(rng)) // it may be closed at once
 			_ = c.Close()
 		}
 	}

@@ -4,7 +4,6 @@ package node
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -36,20 +35,36 @@ func Binary(t testing.TB) string {
 	return path
 }
 
-var build = sync.OnceValues(func() (string, error) {
+var build = sync.OnceValues(func() (string, error) { return buildCommand("cmd", "moldau") })
+
+// Crowd builds the command that attacks a node once for the whole test run and
+// returns its path.
+func Crowd(t testing.TB) string {
+	t.Helper()
+	path, err := buildCrowd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+var buildCrowd = sync.OnceValues(func() (string, error) { return buildCommand("tests", "hostile/crowd") })
+
+// buildCommand builds a command of a module into bin.
+func buildCommand(module, command string) (string, error) {
 	root, err := Root()
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(root, "bin", "moldau-test")
-	cmd := exec.Command("go", "build", "-o", path, "./moldau")
-	cmd.Dir = filepath.Join(root, "cmd")
+	path := filepath.Join(root, "bin", filepath.Base(command)+"-test")
+	cmd := exec.Command("go", "build", "-o", path, "./"+command)
+	cmd.Dir = filepath.Join(root, module)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build moldau: %w\n%s", err, out)
+		return "", fmt.Errorf("build %s: %w\n%s", command, err, out)
 	}
 	return path, nil
-})
+}
 
 // Root is the repository's root folder.
 func Root() (string, error) {
@@ -83,10 +98,6 @@ type Options struct {
 	Flags []string // more flags of `moldau start`
 	Env   []string
 	Wrap  []string // a command to run the node under (strace, for example)
-	// Apart runs the node in a session of its own, which Linux schedules apart
-	// from others, and before them if the test may say so: what a test measures
-	// is then the node's doing rather than that of its neighbours.
-	Apart bool
 }
 
 // Start runs a node on free ports and waits for its ready line. It is killed
@@ -103,7 +114,7 @@ func Start(t testing.TB, o Options) *Node {
 	t.Cleanup(func() {
 		n.Kill()
 		if t.Failed() {
-			t.Logf("log of the node:\n%s", n.Log())
+			t.Logf("end of the node's log:\n%s", n.log.tail())
 		}
 	})
 	return n
@@ -168,7 +179,6 @@ func spawn(binary string, o Options) (*Node, <-chan string, error) {
 	n.cmd = exec.Command(args[0], args[1:]...)
 	n.cmd.Env = append(os.Environ(), o.Env...)
 	n.cmd.Stderr = n.log
-	n.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: o.Apart}
 	out, err := n.cmd.StdoutPipe()
 	if err != nil {
 		return nil, nil, err
@@ -177,9 +187,6 @@ func spawn(binary string, o Options) (*Node, <-chan string, error) {
 		return nil, nil, err
 	}
 	n.PID = n.cmd.Process.Pid
-	if o.Apart {
-		_ = os.WriteFile(fmt.Sprintf("/proc/%d/autogroup", n.PID), []byte("-15"), 0) // only root may, and only Linux has it
-	}
 	ready := make(chan string, 1)
 	go func() {
 		lines := bufio.NewScanner(out)
@@ -234,29 +241,3 @@ func (n *Node) Wait() error {
 
 // Signal sends the process a signal.
 func (n *Node) Signal(s os.Signal) error { return n.cmd.Process.Signal(s) }
-
-// logBuffer keeps the last part of a log.
-type logBuffer struct {
-	mu    sync.Mutex
-	buf   bytes.Buffer
-	once  sync.Once
-	began chan struct{} // closed with the first line
-}
-
-const logBytesMax = 256 << 10
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.once.Do(func() { close(l.began) })
-	if l.buf.Len()+len(p) > logBytesMax {
-		l.buf.Reset()
-	}
-	return l.buf.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
