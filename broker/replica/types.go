@@ -8,6 +8,7 @@ import (
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/seglog"
 	"github.com/moldau/moldau/clock"
+	"github.com/moldau/moldau/internal/guard"
 )
 
 // Config is what a replica is made with. SetConfig changes the topic's part.
@@ -22,6 +23,14 @@ type Config struct {
 	// RetentionCheck is how often retention is looked at
 	// (log.retention.check.interval.ms); 0 means RetentionCheckDefault.
 	RetentionCheck time.Duration
+	// LagMax is how long a follower may stay behind before it leaves ISR
+	// (replica.lag.time.max.ms); 0 means LagMaxDefault.
+	LagMax time.Duration
+	// Incarnation counts the replica's lives in this process: an answer to an
+	// Ask of an earlier one is dropped (rule F2).
+	Incarnation uint64
+	// Out has the rules that the explorer takes out; none in a program.
+	Out guard.Set
 }
 
 // Intervals of Tick.
@@ -33,6 +42,11 @@ const (
 	ProducerCheck = 10 * time.Minute
 	// FullRetry is how long appends are refused before space is tried again.
 	FullRetry = time.Second
+	// LagMaxDefault is how long a follower may stay behind.
+	LagMaxDefault = 5 * time.Second
+	// ProposalRetry is how long after a refusal, or after a request that went
+	// unanswered, ISR is proposed again.
+	ProposalRetry = 500 * time.Millisecond
 )
 
 // Bounds of what may wait in one replica.
@@ -49,13 +63,30 @@ type Times struct {
 	Mono clock.Mono
 }
 
-// Role is what a metadata image says of the partition.
+// Role is what one metadata image says of the partition. What it says of
+// brokers may change while the partition's epochs stand: then it is applied
+// again.
 type Role struct {
 	Leader         int32 // -1 for none
 	LeaderEpoch    int32
 	PartitionEpoch int32
 	ISR            []int32
-	Replicas       []int32
+	// ELR has the replicas that may be elected though they are not in ISR (KIP-966).
+	ELR      []int32
+	Replicas []int32
+	// BrokerEpochs are those of Replicas, in their order; -1 for a broker that
+	// is not registered. Replicas beyond its end have none.
+	BrokerEpochs []int64
+	// Addable says of Replicas, in their order, which of their brokers are
+	// registered, unfenced and not shutting down: they may be proposed for ISR.
+	Addable []bool
+	// Doubted has the replicas with a doubt mark.
+	Doubted []int32
+	// Recovering: LeaderRecoveryState is RECOVERING.
+	Recovering bool
+	// BrokerEpoch is the epoch that this process was registered under, 0 for
+	// unknown. An image in which this broker has another one gives no role (rule L1).
+	BrokerEpoch int64
 	// MinISR is min.insync.replicas from the same image as ISR (rule L3). Where
 	// it changes alone, the role is applied again. 0: as Config says.
 	MinISR int
@@ -102,9 +133,20 @@ type Ready struct {
 	Ops    []seglog.Op
 	Acks   []Ack
 	Events []event.Event
+	// Proposals are to be sent to the controller as AlterPartition, each once;
+	// ProposalDone tells what came of it.
+	Proposals []Proposal
 	// Advanced: high watermark, LEO, log start or role moved, so that waiting
 	// fetches have to look again.
 	Advanced bool
+	// Reports: this follower's durable end moved, so that Report has news for
+	// the leader.
+	Reports bool
+	// Follow: what NextAsk says may have changed.
+	Follow bool
+	// Backoff: the answer given to Fetched could not be applied, and the same
+	// request would get the same answer: ask again later.
+	Backoff bool
 }
 
 // Reset empties r and keeps its memory.
@@ -112,7 +154,9 @@ func (r *Ready) Reset() {
 	clear(r.Ops)
 	clear(r.Acks)
 	clear(r.Events)
-	r.Ops, r.Acks, r.Events, r.Advanced = r.Ops[:0], r.Acks[:0], r.Events[:0], false
+	clear(r.Proposals)
+	r.Ops, r.Acks, r.Events, r.Proposals = r.Ops[:0], r.Acks[:0], r.Events[:0], r.Proposals[:0]
+	r.Advanced, r.Reports, r.Follow, r.Backoff = false, false, false, false
 }
 
 // Fetch asks for records.

@@ -177,20 +177,19 @@ func (l *Log) Durable(upTo int64) {
 // Outstanding is the number of batches that are not yet Written.
 func (l *Log) Outstanding() int { return l.undo.Len() }
 
-// Truncate cuts the log to the offset to and returns the order; last is the
-// segment that is cut, as it will be. REQUIRES: to is a batch boundary and
-// nothing is Outstanding. Producers keep what they wrote below to as far as it
-// is remembered.
-func (l *Log) Truncate(to int64, last Segment) Op {
-	invariant.Check(l.undo.Len() == 0 && to <= l.next, "truncate to %d of %d with %d outstanding", to, l.next, l.undo.Len())
+// Truncated takes in that the log was cut to the offset to, by an OpTruncate:
+// last is the segment that is the last one now, as it is. REQUIRES: nothing is
+// Outstanding. Producers keep what they wrote below to as far as it is
+// remembered.
+func (l *Log) Truncated(to int64, last Segment) {
+	invariant.Check(l.undo.Len() == 0 && to <= l.next, "truncated to %d of %d with %d outstanding", to, l.next, l.undo.Len())
 	i := l.segmentAt(last.Base)
-	invariant.Check(l.segments[i].Base == last.Base, "no segment %d to cut", last.Base)
+	invariant.Check(l.segments[i].Base == last.Base, "no segment %d that was cut", last.Base)
 	l.segments = append(slices.Clone(l.segments[:i]), last)
 	l.next, l.logStart = to, min(l.logStart, to)
 	l.epochs = l.epochs.TruncateEnd(to)
 	l.producers.Truncate(to)
 	l.tail.truncate(to)
-	return Op{Kind: OpTruncate, Offset: to, Segment: last.Base, Position: last.Size}
 }
 
 // RestartAt empties the log, which begins anew at offset, and returns the

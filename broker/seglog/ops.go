@@ -14,8 +14,8 @@ type OpKind uint8
 const (
 	// OpAppend writes Append.Data at Append.Position of the segment.
 	OpAppend OpKind = iota + 1
-	// OpTruncate cuts the log to Offset: segments above Segment go, Segment is
-	// cut to Position. Answered by Truncated once durable (rule F3).
+	// OpTruncate cuts the log to Offset; a batch that holds Offset goes whole.
+	// Answered by Truncated once durable (rule F3).
 	OpTruncate
 	// OpRestartAt removes every segment and begins anew with an empty one at
 	// Offset. Answered by Truncated once durable.
@@ -37,12 +37,10 @@ const (
 
 // Op is one order.
 type Op struct {
-	Kind     OpKind
-	Append   Append  // OpAppend
-	Offset   int64   // OpTruncate, OpRestartAt, OpLogStart, OpResume
-	Segment  int64   // OpTruncate: base offset of the segment that is cut
-	Position int64   // OpTruncate: bytes of Segment that stay
-	Bases    []int64 // OpDeleteSegments
+	Kind   OpKind
+	Append Append  // OpAppend
+	Offset int64   // OpTruncate, OpRestartAt, OpLogStart, OpResume
+	Bases  []int64 // OpDeleteSegments
 }
 
 // Append is one or more whole record batches for one segment.
@@ -126,6 +124,9 @@ type Done struct {
 	UpTo  int64
 	Class FailureClass // Failed only
 	Err   error        // Failed only
+	// Last is, for the Truncated of an OpTruncate, the segment that is the last
+	// one now, as it is; UpTo is where it ends.
+	Last *Segment
 }
 
 // ReadPlan is what a machine allows a fetch to read; the I/O side looks the

@@ -2,6 +2,7 @@ package logdir
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 
@@ -11,8 +12,9 @@ import (
 
 // cutOrder is an OpTruncate or OpRestartAt under way.
 type cutOrder struct {
-	p  *Partition
-	op seglog.Op
+	p    *Partition
+	op   seglog.Op      // its Offset is where the log will end
+	last seglog.Segment // of an OpTruncate: the segment that is cut, as it will be
 }
 
 func (o *cutOrder) restart() bool { return o.op.Kind == seglog.OpRestartAt }
@@ -47,7 +49,10 @@ func (l *lane) cut() {
 		cuts[i].p.cuts.Add(1)
 		cuts[i].p.lane.logged = true
 	}
-	err := l.d.committer.call(func(c *committer) error { return c.commitCuts(cuts) })
+	err := l.d.parallel(len(cuts), l.d.cfg.SyncLanes, func(i int) error { return cuts[i].locate() })
+	if err == nil {
+		err = l.d.committer.call(func(c *committer) error { return c.commitCuts(cuts) })
+	}
 	if err == nil {
 		err = l.d.parallel(len(cuts), l.d.cfg.SyncLanes, func(i int) error { return l.d.cutFiles(&cuts[i]) })
 	}
@@ -70,9 +75,28 @@ func (l *lane) cut() {
 		return
 	}
 	for i := range cuts {
-		l.done1(cuts[i].p, seglog.Done{Kind: seglog.Truncated, UpTo: cuts[i].op.Offset})
-		l.change(cuts[i].p)
+		o := &cuts[i]
+		d := seglog.Done{Kind: seglog.Truncated, UpTo: o.op.Offset}
+		if !o.restart() {
+			last := *o.p.lane.active()
+			d.Last = &last
+		}
+		l.done1(o.p, d)
+		l.change(o.p)
 	}
+}
+
+// locate finds where the cut falls: before the batch that holds the offset.
+func (o *cutOrder) locate() error {
+	if o.restart() {
+		return nil
+	}
+	if end := o.p.lane.end; o.op.Offset > end {
+		return fmt.Errorf("truncation of %s-%d to offset %d: the log ends at %d", o.p.topic, o.p.id.Partition, o.op.Offset, end)
+	}
+	end, last, err := o.p.cutPoint(o.op.Offset)
+	o.op.Offset, o.last = end, last
+	return err
 }
 
 // commitCuts writes the cuts into a synced commit and lowers D.
@@ -107,21 +131,20 @@ func (d *Dir) cutFiles(o *cutOrder) error {
 	}
 	p, t := o.p, &o.p.lane
 	segs := p.segments()
-	n := slices.IndexFunc(segs, func(s *segment) bool { return s.base == o.op.Segment })
+	n := slices.IndexFunc(segs, func(s *segment) bool { return s.base == o.last.Base })
 	if n < 0 {
 		return errors.New("truncation at a segment that is not there")
 	}
-	s, above := segs[n], segs[n+1:]
-	info, err := d.cutInfo(s, t.infos[n], o.op.Position)
-	if err != nil {
-		return err
+	s, above, info := segs[n], segs[n+1:], o.last
+	if info.Created = t.infos[n].Created; info.Size == t.infos[n].Size {
+		info = t.infos[n]
 	}
 	f, err := d.handles.acquireNew(s)
 	if err != nil {
 		return err
 	}
-	s.size.Store(o.op.Position)
-	if err = f.Truncate(o.op.Position); err == nil {
+	s.size.Store(info.Size)
+	if err = f.Truncate(info.Size); err == nil {
 		err = d.sync(f, promiseCutLength) // F3: the length, before freed offsets are used
 	}
 	if s.pin == nil {

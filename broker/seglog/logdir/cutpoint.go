@@ -8,13 +8,15 @@ import (
 	"github.com/moldau/moldau/disk/vfs"
 )
 
-// CutPoint describes the segment that a truncation to offset cuts, as it will
-// be afterwards: what seglog.Log.Truncate asks for. A batch that holds offset is
-// cut off whole, so the log's end may become less; it is returned, too. It reads
-// the file and is not for a shard's loop; nothing of the partition is outstanding.
-func (p *Partition) CutPoint(offset int64) (end int64, last seglog.Segment, err error) {
+// cutPoint describes the segment that a truncation to offset cuts, as it will
+// be afterwards. A batch that holds offset is cut off whole, so the log's end
+// may become less; it is returned, too. Nothing of the partition is outstanding.
+func (p *Partition) cutPoint(offset int64) (end int64, last seglog.Segment, err error) {
 	segs := p.segments()
-	i := max(0, segmentAt(segs, offset))
+	i := segmentAt(segs, offset)
+	if i < 0 {
+		return 0, last, fmt.Errorf("truncation of %s-%d to offset %d: the log begins at %d", p.topic, p.id.Partition, offset, segs[0].base)
+	}
 	s := segs[i]
 	if i > 0 && s.base == offset {
 		// Cutting at a segment's base leaves it empty, as Kafka does.
@@ -48,26 +50,6 @@ func (p *Partition) CutPoint(offset int64) (end int64, last seglog.Segment, err 
 	info := emptyInfo(s.base, p.d.cfg.Clock.Wall())
 	last, err = p.d.summarize(s, f, info, position)
 	return end, last, p.wrapRead(err)
-}
-
-// cutInfo describes segment s, known as info, once it is cut at position.
-func (d *Dir) cutInfo(s *segment, info seglog.Segment, position int64) (seglog.Segment, error) {
-	if position == info.Size {
-		return info, nil
-	}
-	empty := emptyInfo(s.base, info.Created)
-	if position == 0 {
-		return empty, nil
-	}
-	if position > info.Size {
-		return empty, fmt.Errorf("truncation of segment %d at position %d of %d", s.base, position, info.Size)
-	}
-	f, err := d.handles.acquire(s)
-	if err != nil {
-		return empty, err
-	}
-	defer d.handles.release(s)
-	return d.summarize(s, f, empty, position)
 }
 
 // summarize computes what is known of a segment's first size bytes: it reads

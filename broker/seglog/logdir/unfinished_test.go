@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"testing"
 
 	"github.com/moldau/moldau/broker/kafka"
@@ -34,7 +35,10 @@ func cutCreations(t *testing.T) (left map[string]*memfs.FS) {
 		t.Fatal(err)
 	}
 	left = map[string]*memfs.FS{}
+	var mu sync.Mutex // the partitions' folders are synced side by side
 	fsys.OnCall(func(c memfs.Call) error {
+		mu.Lock()
+		defer mu.Unlock()
 		n := len(left)
 		left[fmt.Sprintf("kill %d before %v", n, c)] = fsys.Clone()
 		for seed := range uint64(8) {

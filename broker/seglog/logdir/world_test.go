@@ -47,7 +47,8 @@ type testLog struct {
 
 	// Under w.mu: what the worker answered.
 	written, durable int64
-	truncated        int // answers
+	truncated        int         // answers
+	last             seglog.Done // the last of them
 	startDone        int64
 	failed           *seglog.Done
 	history          []batchAt // of the log as ordered, ascending
@@ -158,6 +159,7 @@ func (w *world) DiskDone(list []Completion) {
 			l.durable = max(l.durable, d.UpTo)
 		case seglog.Truncated:
 			l.truncated++
+			l.last = d
 		case seglog.LogStarted:
 			l.startDone = d.UpTo
 		case seglog.Failed:
@@ -234,20 +236,19 @@ func (l *testLog) awaitDurable() {
 	l.w.await(func() bool { return l.durable >= next || l.failed != nil })
 }
 
-// truncate cuts the log at a batch boundary.
+// truncate cuts the log at a batch boundary, at its beginning at the lowest.
 func (l *testLog) truncate(to int64) {
-	end, last, err := l.p.CutPoint(to)
-	if err != nil {
-		l.w.t.Fatal(err)
+	to = max(to, l.log.Segments()[0].Base)
+	if l.cut(seglog.Op{Kind: seglog.OpTruncate, Offset: to}, to) {
+		l.log.Truncated(l.last.UpTo, *l.last.Last)
 	}
-	l.cut(l.log.Truncate(end, last), end)
 }
 
 // restartAt begins the log anew.
 func (l *testLog) restartAt(offset int64) { l.cut(l.log.RestartAt(l.w.clk.Wall(), offset), 0) }
 
-// cut carries out a truncation to end.
-func (l *testLog) cut(op seglog.Op, end int64) {
+// cut carries out a truncation to end, and reports whether it was done.
+func (l *testLog) cut(op seglog.Op, end int64) bool {
 	w := l.w
 	w.mu.Lock()
 	n := l.truncated
@@ -266,6 +267,7 @@ func (l *testLog) cut(op seglog.Op, end int64) {
 	l.written, l.durable, l.ordered, l.limit = op.Offset, op.Offset, op.Offset, -1
 	l.busy--
 	l.epoch++
+	return l.failed == nil
 }
 
 // moveStart moves the log start and deletes what lies below it.
