@@ -26,9 +26,8 @@ type recovery struct {
 	// Kafka's checkpoints, by topic name and partition.
 	highWatermarks, starts, points map[name]int64
 
-	buffers  sync.Pool
-	scanned  atomic.Int64
-	unproved atomic.Bool // folders were found of which no marks prove that they are durable
+	buffers sync.Pool
+	scanned atomic.Int64
 }
 
 type name struct {
@@ -55,17 +54,10 @@ func (d *Dir) recover() error {
 	if err := r.begin(); err != nil {
 		return err
 	}
-	var folders []folder
-	for _, info := range list {
-		f, err := r.folderOf(info)
-		if err != nil {
-			return err
-		}
-		if f.topic != "" {
-			folders = append(folders, f)
-		}
+	if err := r.removeLeftovers(list); err != nil {
+		return err
 	}
-	results, err := r.partitions(folders)
+	results, err := r.partitions(r.folders(list))
 	if err != nil {
 		return err
 	}
@@ -97,10 +89,7 @@ func (r *recovery) partitions(folders []folder) ([]Recovered, error) {
 		results[i], left[i], err = r.partition(folders[i])
 		return err
 	})
-	if err = firstError(<-prepared, err); err == nil {
-		err = r.proveNames()
-	}
-	if err != nil {
+	if err = firstError(<-prepared, err); err != nil {
 		return nil, err
 	}
 	nameless, err := r.keep(left, later)
@@ -172,24 +161,52 @@ type folder struct {
 	path      string
 }
 
-// folderOf tells what an entry of the root is, and removes leftovers.
-func (r *recovery) folderOf(info vfs.Info) (folder, error) {
-	path := r.d.cfg.Path + "/" + info.Name
-	switch {
-	case info.Dir && strings.HasSuffix(info.Name, deleteSuffix):
-		return folder{}, r.d.cfg.FS.RemoveAll(path)
-	case !info.Dir && strings.HasSuffix(info.Name, tmpSuffix):
-		return folder{}, r.d.cfg.FS.Remove(path)
+// folders are the partitions' folders among the entries of the root.
+func (r *recovery) folders(list []vfs.Info) (folders []folder) {
+	for _, info := range list {
+		topic, partition, ok := seglog.ParseFolderName(info.Name)
+		if info.Dir && ok && topic != kafka.MetadataTopicName && !isDeleted(info) {
+			folders = append(folders, folder{topic: topic, partition: partition, path: r.d.cfg.Path + "/" + info.Name})
+		}
 	}
-	topic, partition, ok := seglog.ParseFolderName(info.Name)
-	if !info.Dir || !ok || topic == kafka.MetadataTopicName {
-		return folder{}, nil
+	return folders
+}
+
+// isDeleted says whether an entry of the root is a folder that waits for its removal.
+func isDeleted(info vfs.Info) bool { return info.Dir && strings.HasSuffix(info.Name, deleteSuffix) }
+
+// removeLeftovers removes files that were being written, and the folders of
+// deleted partitions. The process that renamed such a folder may have been killed
+// before that was durable: then a power loss brings its old name back, and what was
+// removed of it meanwhile would be missed as damage.
+func (r *recovery) removeLeftovers(list []vfs.Info) error {
+	d := r.d
+	if slices.ContainsFunc(list, isDeleted) {
+		// rebuildable: a folder that comes back is deleted again, but has to come back whole.
+		if err := d.cfg.FS.SyncDir(d.cfg.Path); err != nil {
+			return fmt.Errorf("sync directory %s: %w", d.cfg.Path, err)
+		}
 	}
-	return folder{topic: topic, partition: partition, path: path}, nil
+	for _, info := range list {
+		path, err := d.cfg.Path+"/"+info.Name, error(nil)
+		switch {
+		case isDeleted(info):
+			err = d.cfg.FS.RemoveAll(path)
+		case !info.Dir && strings.HasSuffix(info.Name, tmpSuffix):
+			err = d.cfg.FS.Remove(path)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // end makes what was found the new beginning: marks that say so and an empty
 // journal, unless segments are left to sync; then the background lane does it.
+// Either way the root has been synced when it returns, with the marks or with the
+// new journal's block, and so the names of all folders that were found, of which
+// some may have been created by a process that was killed before its own sync (P1).
 func (r *recovery) end(results []Recovered) error {
 	d := r.d
 	slices.SortFunc(results, func(a, b Recovered) int {

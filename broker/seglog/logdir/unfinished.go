@@ -44,7 +44,7 @@ func (p *partRecovery) cutShort(b []byte) bool {
 // proveFolder makes durable whose log this is, unless the marks prove that it is:
 // they name a partition only after its creation has ended. A process that was
 // killed in the middle of it, or whose sync failed, leaves what can be read, and
-// what the next power loss takes. The folder's own name follows for all at once.
+// what the next power loss takes. The folder's own name follows when recovery ends.
 func (p *partRecovery) proveFolder() error {
 	if p.clean || p.marks[p.id] != nil {
 		return nil
@@ -53,17 +53,7 @@ func (p *partRecovery) proveFolder() error {
 	if err != nil {
 		return err
 	}
-	p.unproved.Store(true)
 	return p.d.fillFolder(p.path, f, p.id)
-}
-
-// proveNames makes durable which partitions have folders in the directory.
-func (r *recovery) proveNames() error {
-	if !r.unproved.Load() {
-		return nil
-	}
-	// P1: a partition that was found is found again.
-	return r.d.syncDir(r.d.cfg.Path, promiseFolderName)
 }
 
 // isUnfinished tells the results of folders that were removed.
