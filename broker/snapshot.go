@@ -61,8 +61,8 @@ func (b *Broker) snapshotRequests(s *observe.Snapshot) {
 	clients, controllers := b.server.Stats(), b.controller.Stats()
 	s.MemoryUsed, s.MemoryMax, s.MemoryEvicted = clients.BudgetUsed, b.cfg.Settings.RequestMemoryBytes, clients.Evicted
 	s.Listeners = []observe.Listener{
-		{Name: "clients", Connections: clients.Connections, Accepted: clients.Accepted, Refused: clients.Refused, OverHost: clients.OverHost, BlockedNanos: clients.BlockedNanos, BytesIn: clients.BytesIn, BytesOut: clients.BytesOut},
-		{Name: "controllers", Connections: controllers.Connections, Accepted: controllers.Accepted, Refused: controllers.Refused, OverHost: controllers.OverHost, BlockedNanos: controllers.BlockedNanos, BytesIn: controllers.BytesIn, BytesOut: controllers.BytesOut},
+		{Name: "clients", Connections: clients.Connections, Accepted: clients.Accepted, Refused: clients.Refused, OverHost: clients.OverHost, BlockedNanos: clients.BlockedNanos, ThrottledNanos: clients.ThrottledNanos, BytesIn: clients.BytesIn, BytesOut: clients.BytesOut},
+		{Name: "controllers", Connections: controllers.Connections, Accepted: controllers.Accepted, Refused: controllers.Refused, OverHost: controllers.OverHost, BlockedNanos: controllers.BlockedNanos, ThrottledNanos: controllers.ThrottledNanos, BytesIn: controllers.BytesIn, BytesOut: controllers.BytesOut},
 	}
 	for key := range clients.Requests {
 		if n := clients.Requests[key] + controllers.Requests[key]; n > 0 {

@@ -317,14 +317,23 @@ const (
 // has them.
 func (b *Broker) connectionLimits(listener, host string) server.Limits {
 	limits := config.ResolveConnectionLimits(b.layers(b.manager.Image(), ""))
-	at, ok := b.cfg.Settings.ListenerConnections[listener]
-	if !ok {
-		at = math.MaxInt32
-	}
+	at := b.cfg.Settings.Listener(listener)
 	if files := b.cfg.OpenFiles; files > 0 {
 		limits.Node = min(limits.Node, files*clientFilesShare/filesShares)
 	}
-	return server.Limits{Node: limits.Node, Listener: at, Host: limits.Host(host)}
+	return server.Limits{
+		Node: limits.Node, Listener: at.Connections, Host: limits.Host(host),
+		NodeRate: connectionRate(limits.Rate), ListenerRate: connectionRate(at.Rate),
+	}
+}
+
+// connectionRate is a setting's rate for the server: the greatest is none, and
+// of none at all one in a second is left, as in Kafka.
+func connectionRate(setting int) int {
+	if setting == math.MaxInt32 {
+		return 0
+	}
+	return max(setting, 1)
 }
 
 // startManager opens the replicas of the image that contains this

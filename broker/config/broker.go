@@ -62,9 +62,9 @@ type Broker struct {
 
 	SocketRequestMaxBytes int
 	ConnectionsMaxIdle    time.Duration // negative: never closed
-	// ListenerConnections are listener.name.<listener>.max.connections, by the
-	// listener's name; the limits of the node are ResolveConnectionLimits'.
-	ListenerConnections   map[string]int
+	// ListenerLimits are those set for single listeners, by the listener's name;
+	// those of the node are ResolveConnectionLimits'.
+	ListenerLimits        map[string]ListenerLimits
 	FetchMaxBytes         int
 	SocketReceiveBytes    int // of a connection's buffer, at or below 0 the system's choice
 	SocketSendBytes       int // the same

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"maps"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -12,6 +13,8 @@ import (
 type ConnectionLimits struct {
 	// Node is max.connections, of all of the node's listeners for clients together.
 	Node int
+	// Rate is max.connection.creation.rate, of the same, in connections a second.
+	Rate int
 	// PerHost is max.connections.per.ip, of one address.
 	PerHost int
 	// Hosts are max.connections.per.ip.overrides, by address.
@@ -21,7 +24,7 @@ type ConnectionLimits struct {
 // ResolveConnectionLimits finds the limits in the broker's layers.
 func ResolveConnectionLimits(l Layers) ConnectionLimits {
 	value := func(name string) Value { return l.effective(table.byBroker[name]).Value }
-	c := ConnectionLimits{Node: int(value("max.connections").Int), PerHost: int(value("max.connections.per.ip").Int)}
+	c := ConnectionLimits{Node: int(value(maxConnectionsName).Int), Rate: int(value(connectionRateName).Int), PerHost: int(value("max.connections.per.ip").Int)}
 	c.Hosts, _ = parseHostLimits(value(hostLimitsName).Text) // checked when it was set
 	return c
 }
@@ -34,7 +37,33 @@ func (c ConnectionLimits) Host(address string) int {
 	return c.PerHost
 }
 
-const hostLimitsName = "max.connections.per.ip.overrides"
+const (
+	hostLimitsName     = "max.connections.per.ip.overrides"
+	connectionRateName = "max.connection.creation.rate"
+	maxConnectionsName = "max.connections"
+)
+
+// ListenerLimits are those of one listener.
+type ListenerLimits struct {
+	Connections int
+	Rate        int // new connections in a second
+}
+
+// unlimited is how much a listener without limits of its own may take.
+func unlimited() ListenerLimits { return ListenerLimits{math.MaxInt32, math.MaxInt32} }
+
+// Listener is the limits of a listener.
+func (b *Broker) Listener(name string) ListenerLimits {
+	if limits, ok := b.ListenerLimits[name]; ok {
+		return limits
+	}
+	return unlimited()
+}
+
+// limitsListener says whether a setting for one listener is one of its limits.
+func limitsListener(setting string) bool {
+	return setting == maxConnectionsName || setting == connectionRateName
+}
 
 // parseHostLimits reads host:count, comma-separated. Nobody is asked for the
 // addresses of names, but localhost's are known.
@@ -62,7 +91,7 @@ func parseHostLimits(text string) (map[string]int, error) {
 }
 
 // connectionLimits checks the limits of connections, reads
-// listener.name.<listener>.max.connections, and warns of names.
+// those of single listeners, and warns of names.
 func (l *loader) connectionLimits(b *Broker) {
 	text := l.static[hostLimitsName]
 	hosts, err := parseHostLimits(text)
@@ -77,16 +106,23 @@ func (l *loader) connectionLimits(b *Broker) {
 	}
 	for _, p := range l.prefixed {
 		name, setting, _ := strings.Cut(strings.TrimPrefix(p.Name, "listener.name."), ".")
-		if setting != "max.connections" {
+		if !limitsListener(setting) {
 			continue
 		}
 		v, err := table.byBroker[setting].Parse(p.Value)
 		if err != nil {
 			continue // told with the other settings of listeners
 		}
-		if b.ListenerConnections == nil {
-			b.ListenerConnections = map[string]int{}
+		if b.ListenerLimits == nil {
+			b.ListenerLimits = map[string]ListenerLimits{}
 		}
-		b.ListenerConnections[strings.ToUpper(name)] = int(v.Int)
+		name = strings.ToUpper(name)
+		limits := b.Listener(name)
+		if setting == maxConnectionsName {
+			limits.Connections = int(v.Int)
+		} else {
+			limits.Rate = int(v.Int)
+		}
+		b.ListenerLimits[name] = limits
 	}
 }

@@ -10,7 +10,8 @@ func TestConnectionLimits(t *testing.T) {
 	b, report, err := Load([]Property{
 		{Name: "max.connections", Value: "100"}, {Name: "max.connections.per.ip", Value: "5"},
 		{Name: "max.connections.per.ip.overrides", Value: "10.0.0.1:7, [::1]:9,fe80::2:3,somewhere:4"},
-		{Name: "listener.name.plaintext.max.connections", Value: "40"},
+		{Name: "listener.name.plaintext.max.connections", Value: "40"}, {Name: "max.connection.creation.rate", Value: "77"},
+		{Name: "listener.name.plaintext.max.connection.creation.rate", Value: "6"}, {Name: "listener.name.other.max.connection.creation.rate", Value: "3"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -19,13 +20,13 @@ func TestConnectionLimits(t *testing.T) {
 		t.Errorf("without an effect: %v, warned of %v", report.Ignored, report.Warnings)
 	}
 	c := ResolveConnectionLimits(b.Layers())
-	if c.Node != 100 || c.Host("10.0.0.1") != 7 || c.Host("::1") != 9 || c.Host("fe80::2") != 3 || c.Host("10.0.0.2") != 5 {
+	if c.Node != 100 || c.Rate != 77 || c.Host("10.0.0.1") != 7 || c.Host("::1") != 9 || c.Host("fe80::2") != 3 || c.Host("10.0.0.2") != 5 {
 		t.Errorf("got %+v", c)
 	}
-	if b.ListenerConnections["PLAINTEXT"] != 40 {
-		t.Errorf("listeners: %v", b.ListenerConnections)
+	if b.Listener("PLAINTEXT") != (ListenerLimits{40, 6}) || b.Listener("OTHER") != (ListenerLimits{math.MaxInt32, 3}) || b.Listener("NONE") != unlimited() {
+		t.Errorf("listeners: %v", b.ListenerLimits)
 	}
-	if c := ResolveConnectionLimits(Default().Layers()); c.Node != math.MaxInt32 || c.Host("10.0.0.1") != math.MaxInt32 {
+	if c := ResolveConnectionLimits(Default().Layers()); c.Node != math.MaxInt32 || c.Rate != math.MaxInt32 || c.Host("10.0.0.1") != math.MaxInt32 {
 		t.Errorf("the default is %+v", c)
 	}
 	for _, wrong := range []string{"10.0.0.1", "10.0.0.1:x", "10.0.0.1:-1", ":3"} {

@@ -165,7 +165,7 @@ func (l *loader) finish() {
 		}
 	}
 	for _, p := range l.prefixed {
-		if strings.HasSuffix(p.Name, ".max.connections") {
+		if _, setting, _ := strings.Cut(strings.TrimPrefix(p.Name, "listener.name."), "."); limitsListener(setting) {
 			continue
 		}
 		l.report.Ignored = append(l.report.Ignored, p.Name)

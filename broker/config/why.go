@@ -6,7 +6,6 @@ const (
 	whyCheckpoints  = "written together with what replica.high.watermark.checkpoint.interval.ms times"
 	whyClassic      = "the classic protocol alone is served yet"
 	whyCompaction   = "logs are not compacted yet"
-	whyConnections  = "connections are bounded in number and memory, not in how fast they come"
 	whyConsumer     = "the consumer protocol is not served yet"
 	whyCordoned     = "a new replica goes to the directory with the fewest"
 	whyDirFailure   = "the controller of a node alone hears of a lost directory with the next heartbeat"

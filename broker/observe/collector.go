@@ -144,6 +144,7 @@ func (e emitter) network(s *Snapshot) {
 		e.counter("moldau_connections_refused_total", "Connections closed for a malformed or unserved request.", l.Refused, "listener", l.Name)
 		e.counter("moldau_connections_over_limit_total", "Connections closed for max.connections.per.ip.", l.OverHost, "listener", l.Name)
 		e.send(prometheus.CounterValue, "moldau_acceptor_blocked_seconds_total", "Time that accepting waited for connections to end, for max.connections.", float64(l.BlockedNanos)/1e9, "listener", l.Name)
+		e.send(prometheus.CounterValue, "moldau_acceptor_throttled_seconds_total", "Time that accepting waited for its turn, for max.connection.creation.rate.", float64(l.ThrottledNanos)/1e9, "listener", l.Name)
 	}
 	for _, r := range s.Requests {
 		e.counter("kafka_network_requestmetrics_requests_total", "Requests.", r.Count, "request", r.Name)

@@ -34,7 +34,7 @@ func sample() *source {
 	return &source{
 		Version: "v1.2.3", BrokerState: 3, BytesRejected: 11, FailedProduce: 12, FailedFetch: 13, FetchSessions: 14,
 		Topics:     []Topic{{"b", 1, 2, 3, 4, 5}, {"a", 10, 20, 30, 40, 50}},
-		Listeners:  []Listener{{"PLAINTEXT", 2, 100, 3, 15, 16_000_000, 4000, 5000}},
+		Listeners:  []Listener{{"PLAINTEXT", 2, 100, 3, 15, 16_000_000, 2_500_000_000, 4000, 5000}},
 		Requests:   []Request{{"Produce", 7, 3_500_000, 700}},
 		MemoryUsed: 1000, MemoryMax: 5000, MemoryEvicted: 6,
 		Partitions: []Partition{

@@ -50,6 +50,7 @@ type Listener struct {
 	Accepted, Refused uint64 // refused: closed for a malformed or unserved request
 	OverHost          uint64 // closed for the limit of their address
 	BlockedNanos      uint64 // time that accepting waited for a connection to end
+	ThrottledNanos    uint64 // time that it waited for the rates of new connections
 	BytesIn, BytesOut uint64
 }
 

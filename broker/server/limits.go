@@ -13,6 +13,8 @@ type Limits struct {
 	Node     int // all connections of the server
 	Listener int // those of the listener
 	Host     int // those from the client's address
+	// NodeRate and ListenerRate bound new connections in a second; 0: nothing does.
+	NodeRate, ListenerRate int
 }
 
 var errMakesRoom = errors.New("closed for another broker's connection: max.connections is reached, and no connection was idle longer")
@@ -20,8 +22,12 @@ var errMakesRoom = errors.New("closed for another broker's connection: max.conne
 // register puts c on the books when the limits allow it. Beyond the limit of its
 // host a connection is refused. Beyond those of its listener and of the
 // node it waits, and with it all that come after it by the same listener, as
-// in Kafka (KIP-402). It reports false where c is not served.
+// in Kafka (KIP-402), and so it waits for its turn by the rates. It reports false
+// where c is not served.
 func (s *Server) register(c *Conn) bool {
+	if limits, limited := s.limits(c); limited && !s.awaitTurn(c.Listener, limits) {
+		return false
+	}
 	var blocked clock.Mono
 	for {
 		limits, limited := s.limits(c)

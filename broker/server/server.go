@@ -66,6 +66,7 @@ type Server struct {
 	mu     sync.Mutex
 	conns  map[uint64]*Conn
 	hosts  map[string]int
+	pace   pace
 	freed  chan struct{} // closed when a connection ends; nil if nobody waits
 	nextID uint64
 	lists  []*Listener
@@ -84,6 +85,7 @@ type Listener struct {
 	handler Handler
 	sniffer Sniffer
 	open    int // connections; guarded by the server's lock
+	pace    pace
 }
 
 // Addr is the address listened on, with the real port.

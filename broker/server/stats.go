@@ -9,18 +9,19 @@ import (
 
 // Stats counts what a server did. All fields only grow, but Connections.
 type Stats struct {
-	Connections   int64
-	Accepted      uint64
-	BytesIn       uint64
-	BytesOut      uint64
-	Refused       uint64 // connections closed for a malformed or unserved request
-	OverHost      uint64 // connections closed for the limit of their address
-	BlockedNanos  uint64 // time that listeners waited for a connection to end
-	Evicted       uint64
-	BudgetUsed    int64
-	Requests      [kmsg.MaxKey + 1]uint64 // by API key
-	RequestNanos  [kmsg.MaxKey + 1]uint64 // time on the connection's goroutine
-	RequestsBytes [kmsg.MaxKey + 1]uint64
+	Connections    int64
+	Accepted       uint64
+	BytesIn        uint64
+	BytesOut       uint64
+	Refused        uint64 // connections closed for a malformed or unserved request
+	OverHost       uint64 // connections closed for the limit of their address
+	BlockedNanos   uint64 // time that listeners waited for a connection to end
+	ThrottledNanos uint64 // nanoseconds that they waited for the rates of new connections
+	Evicted        uint64
+	BudgetUsed     int64
+	Requests       [kmsg.MaxKey + 1]uint64 // by API key
+	RequestNanos   [kmsg.MaxKey + 1]uint64 // time on the connection's goroutine
+	RequestsBytes  [kmsg.MaxKey + 1]uint64
 }
 
 type counters struct {
@@ -29,6 +30,7 @@ type counters struct {
 	refused     atomic.Uint64
 	overHost    atomic.Uint64
 	blocked     atomic.Uint64 // nanoseconds
+	throttled   atomic.Uint64 // nanoseconds
 	bytesIn     atomic.Uint64
 	bytesOut    atomic.Uint64
 	byKey       [kmsg.MaxKey + 1]struct{ requests, nanos, bytes atomic.Uint64 }
@@ -47,7 +49,7 @@ func (s *Server) Stats() Stats {
 		Connections: s.stats.connections.Load(),
 		Accepted:    s.stats.accepted.Load(),
 		Refused:     s.stats.refused.Load(),
-		OverHost:    s.stats.overHost.Load(), BlockedNanos: s.stats.blocked.Load(),
+		OverHost:    s.stats.overHost.Load(), BlockedNanos: s.stats.blocked.Load(), ThrottledNanos: s.stats.throttled.Load(),
 		BytesIn:    s.stats.bytesIn.Load(),
 		BytesOut:   s.stats.bytesOut.Load(),
 		Evicted:    s.budget.Evicted(),
