@@ -5,6 +5,7 @@ import (
 
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/seglog"
+	"github.com/moldau/moldau/internal/guard"
 )
 
 // deleteWait is a DeleteRecords that waits until the log start is durable.
@@ -58,18 +59,36 @@ func (r *Replica) raiseLogStart(offset int64, segments int, ready *Ready) {
 
 // releaseDeletes answers the deletions that are done.
 func (r *Replica) releaseDeletes(ready *Ready) {
-	if r.deletes.Len() == 0 || !r.leading || len(r.role.ISR) < r.role.MinISR || !r.alone() {
+	if r.deletes.Len() == 0 || !r.leading || len(r.role.ISR) < r.role.MinISR && !r.cfg.Out.Out(guard.L7MinISR) {
 		return
 	}
+	start := r.startsDurable()
 	for n := r.deletes.Len(); n > 0; n-- {
 		w := *r.deletes.Front()
 		r.deletes.PopFront()
-		if w.offset > r.startDurable {
+		if w.offset > start {
 			*r.deletes.Push() = w
 			continue
 		}
 		ready.Acks = append(ready.Acks, Ack{
-			Token: w.token, BaseOffset: -1, LastOffset: -1, LogAppendTime: -1, LogStart: r.startDurable,
+			Token: w.token, BaseOffset: -1, LastOffset: -1, LogAppendTime: -1, LogStart: start,
 		})
 	}
+}
+
+// startsDurable is the least durable log start over the maximal ISR, -1 while
+// one is not known.
+func (r *Replica) startsDurable() int64 {
+	start := r.startDurable
+	if !r.knowsISR() {
+		return -1
+	}
+	if !r.cfg.Out.Out(guard.L7Whole) {
+		for i := range r.followers {
+			if f := &r.followers[i]; r.counted(f.broker) {
+				start = min(start, f.logStart)
+			}
+		}
+	}
+	return start
 }

@@ -15,14 +15,15 @@ func (r *Replica) Done(now Times, d seglog.Done, ready *Ready) {
 	}
 	switch d.Kind {
 	case seglog.Written:
-		r.written(d.UpTo, ready)
+		r.written(now, d.UpTo, ready)
 		r.log.Written(d.UpTo)
+		ready.Follow = ready.Follow || r.following() && r.log.Outstanding() == 0
 	case seglog.Durable:
-		r.written(d.UpTo, ready)
-		r.log.Durable(d.UpTo)
-		r.durable = max(r.durable, d.UpTo)
+		r.synced(now, d.UpTo, ready)
 	case seglog.LogStarted:
-		r.startDurable = max(r.startDurable, d.UpTo)
+		r.logStarted(d.UpTo, ready)
+	case seglog.Truncated:
+		r.truncated(now, d, ready)
 	case seglog.Failed:
 		r.failed(now, d, ready)
 		return
@@ -33,17 +34,45 @@ func (r *Replica) Done(now Times, d seglog.Done, ready *Ready) {
 }
 
 // written moves LEO.
-func (r *Replica) written(upTo int64, ready *Ready) {
+func (r *Replica) written(now Times, upTo int64, ready *Ready) {
+	if r.cutting {
+		return // told by a sync that began before the truncation (rule F3)
+	}
 	if upTo > r.log.Next() {
 		invariant.Unreachable("%s: written up to %d of %d", r.cfg.ID, upTo, r.log.Next())
 	}
 	if upTo > r.leo {
+		r.outrun(now)
 		r.leo = upTo
 		// Consumers wait for the high watermark, only followers for the LEO.
-		ready.Advanced = ready.Advanced || len(r.role.Replicas) > 1
+		ready.Advanced = ready.Advanced || r.leading && len(r.role.Replicas) > 1
 	}
 	for len(r.deleted) > 0 && r.deleted[0].before <= upTo {
 		r.deleted = r.deleted[1:]
+	}
+}
+
+// synced moves D. A sync that began before a truncation proves nothing above
+// the cut (rule F3).
+func (r *Replica) synced(now Times, upTo int64, ready *Ready) {
+	r.written(now, upTo, ready)
+	if r.cutting {
+		upTo = min(upTo, r.leo)
+	} else {
+		r.log.Durable(upTo)
+		ready.Follow = ready.Follow || r.following() && r.log.Outstanding() == 0
+	}
+	if upTo > r.durable {
+		r.durable = upTo
+		ready.Reports = ready.Reports || r.following()
+	}
+}
+
+// logStarted: the log start is on disk.
+func (r *Replica) logStarted(offset int64, ready *Ready) {
+	if offset > r.startDurable && offset <= r.log.LogStart() {
+		r.startDurable = offset
+		ready.Reports = ready.Reports || r.following()
 	}
 }
 
@@ -64,6 +93,8 @@ func (r *Replica) failed(now Times, d seglog.Done, ready *Ready) {
 	if r.leading {
 		r.log.AssignEpoch(r.role.LeaderEpoch)
 		r.epochStart = min(r.epochStart, d.UpTo)
+	} else {
+		r.log.DropEmptyEpochs()
 	}
 	ready.Events = append(ready.Events, AppendsRefused{Source: r.source(), Offset: d.UpTo, Reason: reason})
 	r.advance(ready)
@@ -82,4 +113,5 @@ func (r *Replica) resume(ready *Ready) {
 		ready.Ops = append(ready.Ops, seglog.Op{Kind: seglog.OpDeleteSegments, Bases: x.bases})
 	}
 	ready.Events = append(ready.Events, AppendsResumed{Source: r.source(), Offset: r.log.Next()})
+	ready.Follow = ready.Follow || r.following()
 }

@@ -1,8 +1,10 @@
 package replica
 
 import (
+	"fmt"
 	"log/slog"
 
+	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/seglog"
 )
 
@@ -116,4 +118,82 @@ func (AppendsResumed) Kind() string      { return "appends-resumed" }
 func (AppendsResumed) Level() slog.Level { return slog.LevelInfo }
 func (e AppendsResumed) Attrs() []slog.Attr {
 	return e.attrs(slog.Int64("offset", e.Offset))
+}
+
+// LogTruncated: a follower cuts what its leader does not have.
+type LogTruncated struct {
+	Source
+	Epoch         int32 // of the leader
+	From, To      int64
+	HighWatermark int64 // before
+}
+
+func (LogTruncated) Kind() string { return "log-truncated" }
+
+// Level is Warn where records go that were committed once: only an election
+// that may lose them leads to that.
+func (e LogTruncated) Level() slog.Level {
+	if e.To < e.HighWatermark {
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
+func (e LogTruncated) Attrs() []slog.Attr {
+	return e.attrs(slog.Int("epoch", int(e.Epoch)), slog.Int64("from", e.From), slog.Int64("to", e.To), slog.Int64("high-watermark", e.HighWatermark))
+}
+
+// LogRestarted: a follower begins its log anew, where the leader's begins.
+type LogRestarted struct {
+	Source
+	Epoch         int32 // of the leader
+	From, To      int64
+	HighWatermark int64 // before
+}
+
+func (LogRestarted) Kind() string      { return "log-restarted" }
+func (LogRestarted) Level() slog.Level { return slog.LevelWarn }
+func (e LogRestarted) Attrs() []slog.Attr {
+	return e.attrs(slog.Int("epoch", int(e.Epoch)), slog.Int64("from", e.From), slog.Int64("to", e.To), slog.Int64("high-watermark", e.HighWatermark))
+}
+
+// AnswerRefused: what the leader sent does not fit this log.
+type AnswerRefused struct {
+	Source
+	Leader, Epoch int32
+	Offset        int64 // asked for
+	Reason        string
+}
+
+func (AnswerRefused) Kind() string      { return "fetch-answer-refused" }
+func (AnswerRefused) Level() slog.Level { return slog.LevelError }
+func (e AnswerRefused) Attrs() []slog.Attr {
+	return e.attrs(slog.Int("leader", int(e.Leader)), slog.Int("epoch", int(e.Epoch)), slog.Int64("offset", e.Offset), slog.String("reason", e.Reason))
+}
+
+// ISRProposed: the leader asks the controller for another ISR.
+type ISRProposed struct {
+	Source
+	Epoch                   int32
+	Adding, Removing, Whole []int32
+	Renewed                 bool // the same ISR again, so that older proposals are void
+}
+
+func (ISRProposed) Kind() string      { return "isr-proposed" }
+func (ISRProposed) Level() slog.Level { return slog.LevelInfo }
+func (e ISRProposed) Attrs() []slog.Attr {
+	return e.attrs(slog.Int("epoch", int(e.Epoch)), slog.String("adding", fmt.Sprint(e.Adding)), slog.String("removing", fmt.Sprint(e.Removing)),
+		slog.String("whole", fmt.Sprint(e.Whole)), slog.Bool("renewed", e.Renewed))
+}
+
+// ISRRefused: the controller did not take the proposal.
+type ISRRefused struct {
+	Source
+	Epoch int32
+	Code  kafka.ErrorCode
+}
+
+func (ISRRefused) Kind() string      { return "isr-refused" }
+func (ISRRefused) Level() slog.Level { return slog.LevelInfo }
+func (e ISRRefused) Attrs() []slog.Attr {
+	return e.attrs(slog.Int("epoch", int(e.Epoch)), slog.String("code", e.Code.Name()))
 }

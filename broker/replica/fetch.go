@@ -2,7 +2,6 @@ package replica
 
 import (
 	"github.com/moldau/moldau/broker/kafka"
-	"github.com/moldau/moldau/broker/seglog"
 )
 
 // Fetch says what may be read now. A leader answers an offset between high
@@ -36,13 +35,7 @@ func (r *Replica) Fetch(f Fetch) FetchAnswer {
 	if f.ReadCommitted {
 		upTo = a.LastStable
 	}
-	if f.Offset < upTo {
-		a.Available = r.log.BytesBetween(f.Offset, upTo)
-		a.Plan = seglog.ReadPlan{
-			From: f.Offset, UpTo: upTo, MaxBytes: f.MaxBytes, AtLeastOne: f.AtLeastOne,
-			Start: r.log.StartOf(f.Offset), End: r.log.EndOf(upTo),
-		}
-	}
+	r.plan(&a, &f, upTo)
 	return a
 }
 

@@ -18,7 +18,12 @@ type Replica struct {
 
 	role       Role
 	leading    bool
-	epochStart int64 // offset at which this leader epoch began
+	epochStart int64      // offset at which this leader epoch began
+	followers  []follower // of the leader: the other Replicas, in their order
+	isr        isrChange
+
+	leaderHW int64 // of a follower: what its leader last said, -1 for unknown in this epoch
+	cutting  bool  // a truncation to the LEO is under way
 
 	hw      int64
 	leo     int64 // one past the last offset written
@@ -47,11 +52,14 @@ func New(cfg Config, st seglog.State) *Replica {
 	if cfg.RetentionCheck <= 0 {
 		cfg.RetentionCheck = RetentionCheckDefault
 	}
+	if cfg.LagMax <= 0 {
+		cfg.LagMax = LagMaxDefault
+	}
 	hw := min(max(st.HighWatermark, st.LogStart), st.End)
 	r := &Replica{
 		cfg: cfg, log: seglog.NewLog(cfg.Log, st), standing: seglog.Classify(cfg.Durability, st.Evidence),
 		role: Role{Leader: -1, LeaderEpoch: NoEpoch, PartitionEpoch: -1},
-		hw:   hw, leo: st.End, durable: st.End, startDurable: st.LogStart,
+		hw:   hw, leo: st.End, durable: st.End, startDurable: st.LogStart, leaderHW: -1,
 	}
 	r.log.Producers().HighWatermark(hw)
 	return r
@@ -61,8 +69,12 @@ func New(cfg Config, st seglog.State) *Replica {
 // stay what they are.
 func (r *Replica) SetConfig(cfg Config) {
 	cfg.ID, cfg.Topic, cfg.NodeID, cfg.Durability = r.cfg.ID, r.cfg.Topic, r.cfg.NodeID, r.cfg.Durability
+	cfg.Incarnation, cfg.Out = r.cfg.Incarnation, r.cfg.Out
 	if cfg.RetentionCheck <= 0 {
 		cfg.RetentionCheck = RetentionCheckDefault
+	}
+	if cfg.LagMax <= 0 {
+		cfg.LagMax = LagMaxDefault
 	}
 	r.cfg = cfg
 	r.log.SetConfig(cfg.Log)
@@ -85,9 +97,13 @@ func (r *Replica) lastStable() int64 {
 	return r.hw
 }
 
-// advance moves the high watermark (rule L3) and answers whom that concerns.
+// advance moves the high watermark (rules L3, F5) and answers whom that concerns.
 func (r *Replica) advance(ready *Ready) {
-	if end, ok := r.isrEnd(); ok && end > r.hw {
+	end, ok := r.isrEnd()
+	if !r.leading {
+		end, ok = min(r.leaderHW, r.leo), r.leaderHW >= 0
+	}
+	if ok && end > r.hw {
 		r.hw = end
 		r.log.Producers().HighWatermark(end)
 		ready.Advanced = true
@@ -97,20 +113,6 @@ func (r *Replica) advance(ready *Ready) {
 	}
 	r.release(ready)
 }
-
-// isrEnd is the least D over the ISR. It is unknown, and the high watermark
-// stands, while this broker does not lead, the ISR is below min.insync.replicas
-// (KIP-966), or a member's D is not known.
-func (r *Replica) isrEnd() (int64, bool) {
-	if !r.leading || r.offline || len(r.role.ISR) < r.role.MinISR || !r.alone() {
-		return 0, false
-	}
-	return r.committable(), true
-}
-
-// alone reports whether this broker is the whole ISR. Nothing is known of
-// other members' durable ends.
-func (r *Replica) alone() bool { return len(r.role.ISR) == 1 && r.role.ISR[0] == r.cfg.NodeID }
 
 // HighWatermark is one past the last committed offset.
 func (r *Replica) HighWatermark() int64 { return r.hw }
@@ -134,12 +136,11 @@ func (r *Replica) Status() Status {
 	}
 }
 
-// Clone copies the machine; data under way is not part of it.
+// Clone copies the machine and only reads it; data under way is not part of it.
 func (r *Replica) Clone() *Replica {
 	c := *r
 	c.log = r.log.Clone()
-	c.role.ISR, c.role.Replicas = slices.Clone(r.role.ISR), slices.Clone(r.role.Replicas)
-	c.deleted = slices.Clone(r.deleted)
+	c.followers, c.deleted = slices.Clone(r.followers), slices.Clone(r.deleted)
 	for i := range r.waits {
 		c.waits[i].ring = r.waits[i].ring.Clone()
 	}

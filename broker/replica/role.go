@@ -6,29 +6,77 @@ import (
 
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/seglog"
+	"github.com/moldau/moldau/internal/guard"
 )
 
 // Apply takes the role that a metadata image gives; one that is older than the
-// role in force is ignored.
+// role in force is ignored, and so is one from an image in which this broker is
+// another incarnation (rule L1).
 func (r *Replica) Apply(now Times, role Role, ready *Ready) {
-	if role.LeaderEpoch < r.role.LeaderEpoch || role.PartitionEpoch < r.role.PartitionEpoch || r.offline {
+	if role.LeaderEpoch < r.role.LeaderEpoch || role.PartitionEpoch < r.role.PartitionEpoch || r.offline || r.foreign(&role) {
 		return
 	}
-	led, newEpoch := r.leading, role.LeaderEpoch > r.role.LeaderEpoch
-	r.role = role
-	r.role.ISR, r.role.Replicas = slices.Clone(role.ISR), slices.Clone(role.Replicas)
+	newEpoch := role.LeaderEpoch > r.role.LeaderEpoch
+	newPartition := newEpoch || role.PartitionEpoch > r.role.PartitionEpoch
+	r.role = role.clone()
 	if role.MinISR <= 0 {
 		r.role.MinISR = r.cfg.MinISR
 	}
-	switch r.leading = role.Leader == r.cfg.NodeID; {
-	case r.leading && (newEpoch || !led):
-		r.lead(now, ready)
-	case led && !r.leading:
-		r.failAll(kafka.ErrNotLeaderOrFollower, "the leader changed while the request waited", ready)
-		ready.Events = append(ready.Events, LeadEnded{Source: r.source(), Epoch: role.LeaderEpoch, Leader: role.Leader})
-		ready.Advanced = true
+	if newPartition {
+		r.isr = isrChange{attempt: r.isr.attempt} // what was proposed is void (rule C2), or part of the image
+	}
+	r.takeRole(now, newEpoch, ready)
+	if r.inISR(r.cfg.NodeID) && !slices.Contains(r.role.Doubted, r.cfg.NodeID) {
+		r.standing = seglog.Intact // taken in, or elected
 	}
 	r.advance(ready)
+	r.propose(now, ready)
+}
+
+// clone is a copy that shares nothing with the image. Its slices are never
+// changed, so that clones of the replica may share them.
+func (role *Role) clone() Role {
+	c := *role
+	c.ISR, c.ELR, c.Replicas, c.Doubted = slices.Clone(role.ISR), slices.Clone(role.ELR), slices.Clone(role.Replicas), slices.Clone(role.Doubted)
+	c.BrokerEpochs, c.Addable = slices.Clone(role.BrokerEpochs), slices.Clone(role.Addable)
+	return c
+}
+
+// epochOf is the image's epoch of a replica's broker, -1 for none.
+func (role *Role) epochOf(broker int32) int64 {
+	if i := slices.Index(role.Replicas, broker); i >= 0 && i < len(role.BrokerEpochs) {
+		return role.BrokerEpochs[i]
+	}
+	return -1
+}
+
+// foreign reports whether a role comes from an image without this
+// incarnation's registration.
+func (r *Replica) foreign(role *Role) bool {
+	return role.BrokerEpoch > 0 && !r.cfg.Out.Out(guard.L1Broker) &&
+		slices.Contains(role.Replicas, r.cfg.NodeID) && role.epochOf(r.cfg.NodeID) != role.BrokerEpoch
+}
+
+func (r *Replica) inISR(broker int32) bool { return slices.Contains(r.role.ISR, broker) }
+
+// takeRole begins or ends what the role asks for. A truncation under way is
+// waited for before the log is led.
+func (r *Replica) takeRole(now Times, newEpoch bool, ready *Ready) {
+	led := r.leading
+	r.leading = r.role.Leader == r.cfg.NodeID && !r.cutting
+	switch {
+	case r.leading && (newEpoch || !led):
+		r.lead(now, ready)
+	case r.leading:
+		r.renewFollowers(now)
+	case led:
+		r.failAll(kafka.ErrNotLeaderOrFollower, "the leader changed while the request waited", ready)
+		ready.Events = append(ready.Events, LeadEnded{Source: r.source(), Epoch: r.role.LeaderEpoch, Leader: r.role.Leader})
+		ready.Advanced = true
+	}
+	if !r.leading && (led || newEpoch) {
+		r.follow(ready)
+	}
 }
 
 // lead begins the leader epoch of the role. Its entry is in memory until the
@@ -41,7 +89,9 @@ func (r *Replica) lead(now Times, ready *Ready) {
 		return
 	}
 	r.log.AssignEpoch(epoch)
-	r.epochStart = r.log.Next()
+	r.epochStart, r.leaderHW = r.log.Next(), -1
+	r.followers = nil // what was proved in another epoch counts no more (rule L4)
+	r.renewFollowers(now)
 	r.schedule(now)
 	ready.Events = append(ready.Events, LeaderEpochStarted{
 		Source: r.source(), Epoch: epoch, Start: r.epochStart, HighWatermark: r.hw, Standing: r.standing,

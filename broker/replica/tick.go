@@ -35,6 +35,7 @@ func (r *Replica) Tick(now Times, ready *Ready) {
 		}
 		r.restNext = r.log.Next()
 	}
+	r.propose(now, ready)
 }
 
 // rest gives memory back that only a busy log needs.
@@ -55,22 +56,35 @@ func (r *Replica) schedule(now Times) {
 	r.nextRest = now.Mono.Add(restAfter)
 }
 
-// retain deletes what has expired. The leader alone decides (rule L7).
+// retain deletes what has expired. The leader alone decides; a follower
+// deletes what lies below the log start that it was told (rule L7).
 func (r *Replica) retain(now Times, ready *Ready) {
-	if !r.leading || r.full {
+	if r.full || r.cutting {
+		return
+	}
+	if !r.leading {
+		if bases := r.log.BelowStart(); len(bases) > 0 {
+			r.deleteSegments(bases, ready)
+		}
 		return
 	}
 	x := r.log.Expired(now.Wall, r.hw)
 	r.retentionSoon = r.retentionSoon && len(x.Bases) == 0 && r.log.Outstanding() > 0
 	if len(x.Bases) > 0 {
 		r.raiseLogStart(x.LogStart, len(x.Bases), ready)
-		ready.Ops = append(ready.Ops, r.log.Delete(x.Bases))
-		r.deleted = append(r.deleted, deletion{bases: x.Bases, before: r.log.Next()})
+		r.deleteSegments(x.Bases, ready)
 	}
 	if x.Roll {
 		op := r.log.Roll(now.Wall)
 		ready.Ops = append(ready.Ops, op)
 		r.rolled(op.Append.Roll, op.Append.Segment, ready)
 		r.retentionSoon = true
+	}
+}
+
+func (r *Replica) deleteSegments(bases []int64, ready *Ready) {
+	ready.Ops = append(ready.Ops, r.log.Delete(bases))
+	if r.log.Outstanding() > 0 {
+		r.deleted = append(r.deleted, deletion{bases: bases, before: r.log.Next()})
 	}
 }

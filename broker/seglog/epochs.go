@@ -80,6 +80,11 @@ func (c EpochCache) EndOffset(epoch int32, end int64) (int32, int64) {
 	return c.entries[higher-1].Epoch, c.entries[higher].Offset
 }
 
+// Has reports whether epoch is among the entries.
+func (c EpochCache) Has(epoch int32) bool {
+	return slices.ContainsFunc(c.entries, func(e EpochStart) bool { return e.Epoch == epoch })
+}
+
 // EpochOf is the epoch that offset lies in, -1 if unknown.
 func (c EpochCache) EpochOf(offset int64) int32 {
 	n := sort.Search(len(c.entries), func(i int) bool { return c.entries[i].Offset > offset })

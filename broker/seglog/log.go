@@ -219,6 +219,14 @@ func (l *Log) SetLogStart(offset int64) bool {
 // AssignEpoch begins a leader epoch at Next; its first append carries it to disk.
 func (l *Log) AssignEpoch(epoch int32) { l.epochs = l.epochs.Assign(epoch, l.next) }
 
+// DropEmptyEpochs forgets leader epochs that begin at Next: who led in them
+// wrote nothing, and batches of a lower epoch may yet come there from another.
+func (l *Log) DropEmptyEpochs() { l.epochs = l.epochs.TruncateEnd(l.next) }
+
+// KnowsEpoch reports whether batches of that leader epoch are in the log, or it
+// was assigned.
+func (l *Log) KnowsEpoch(epoch int32) bool { return l.epochs.Has(epoch) }
+
 // EpochEnd answers OffsetForLeaderEpoch for a log that ends at end.
 func (l *Log) EpochEnd(epoch int32, end int64) (int32, int64) { return l.epochs.EndOffset(epoch, end) }
 

@@ -59,7 +59,20 @@ func (l *Log) Expired(nowWall, hw int64) Expiry {
 	return x
 }
 
-// Delete takes segments out, which Expired has named, and returns the order.
+// BelowStart names the segments, oldest first, that lie below the log start
+// and that no failed append can make active again.
+func (l *Log) BelowStart() (bases []int64) {
+	keep := int64(math.MaxInt64)
+	if l.undo.Len() > 0 {
+		keep = l.undo.Front().segment.Base
+	}
+	for n := 0; n < len(l.segments)-1 && l.segmentEnd(n) <= l.logStart && l.segments[n].Base < keep; n++ {
+		bases = append(bases, l.segments[n].Base)
+	}
+	return bases
+}
+
+// Delete takes segments out, which Expired or BelowStart has named, and returns the order.
 // The log start has been raised to Expired's.
 func (l *Log) Delete(bases []int64) Op {
 	n := len(bases)
