@@ -3,7 +3,7 @@ package history
 // Format and Version are what the first line of a history says.
 const (
 	Format  = "moldau-history"
-	Version = 1
+	Version = 2
 )
 
 // History is one run.
@@ -23,6 +23,9 @@ type Header struct {
 	Scenario  string `json:"scenario,omitempty"`
 	EpochMs   int64  `json:"epochMs"`   // wall clock, ms, at true time 0
 	SkewMaxMs int64  `json:"skewMaxMs"` // no broker's wall clock was ever further from the true one
+	// Elections says that each unclean election which lost records lawfully is an
+	// EventUnclean: then power loss alone excuses nothing.
+	Elections bool `json:"elections,omitempty"`
 }
 
 // Durability is a topic's promise about power loss.
@@ -66,6 +69,8 @@ const (
 	EventCleanStop   EventKind = "clean-stop"       // Left was still there when the node had stopped
 	EventCorrupt     EventKind = "corrupt"          // a client was given bytes with a wrong checksum, and nothing struck that may do that
 	EventPrompt      EventKind = "prompt"           // nothing that strikes holds an answer up: from now on each is there within DeadlineNs
+	EventReadError   EventKind = "read-error"       // a read of the partition's files failed, and no other
+	EventFlip        EventKind = "flip"             // a read of the partition's log returned a wrong bit, which the disk does not have
 	EventNetworkCut  EventKind = "network-cut"
 	EventNetworkHeal EventKind = "network-heal"
 	EventFault       EventKind = "fault" // any other; Name says which
