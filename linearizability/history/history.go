@@ -67,6 +67,7 @@ const (
 	EventGroupReset  EventKind = "group-reset"      // Name is a group that was forgotten lawfully
 	EventHealed      EventKind = "healed"           // faults are over; Clients make progress within DeadlineNs
 	EventCleanStop   EventKind = "clean-stop"       // Left was still there when the node had stopped
+	EventOutlived    EventKind = "outlived"         // Left was still there long after the process Name had ended
 	EventCorrupt     EventKind = "corrupt"          // a client was given bytes with a wrong checksum, and nothing struck that may do that
 	EventPrompt      EventKind = "prompt"           // nothing that strikes holds an answer up: from now on each is there within DeadlineNs
 	EventReadError   EventKind = "read-error"       // a read of the partition's files failed, and no other
@@ -90,7 +91,7 @@ type Event struct {
 	Left       []Leftover `json:"left,omitempty"`
 }
 
-// Leftover is something that a clean stop left behind.
+// Leftover is something that a process left behind.
 type Leftover struct {
 	What    string `json:"what"` // goroutines, descriptors, bytes, timers
 	Count   int64  `json:"count"`

@@ -42,6 +42,7 @@ type World struct {
 	cfg    Config
 	nodes  []*Node
 	struck atomic.Int64
+	graves graves
 }
 
 // New returns a world without nodes.
