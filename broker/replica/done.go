@@ -88,7 +88,7 @@ func (r *Replica) failed(now Times, d seglog.Done, ready *Ready) {
 	}
 	invariant.Check(d.UpTo >= r.leo && !r.full, "%s: failed at %d below LEO %d, full %t", r.cfg.ID, d.UpTo, r.leo, r.full)
 	r.log.Void(d.UpTo)
-	r.full, r.resumeAt = true, now.Mono.Add(FullRetry)
+	r.full, r.resumeAt, ready.Follow = true, now.Mono.Add(FullRetry), true
 	r.failWaits(d.UpTo, kafka.ErrKafkaStorageError, reason, ready)
 	if r.leading {
 		r.log.AssignEpoch(r.role.LeaderEpoch)

@@ -33,8 +33,8 @@ func (r *Replica) NextAsk() (Ask, bool) {
 	}
 	durable := r.committable()
 	return Ask{
-		Leader: r.role.Leader, LeaderEpoch: r.role.LeaderEpoch, Offset: r.leo, LastEpoch: r.log.EpochOf(r.leo - 1),
-		Durable: durable, DurableEpoch: r.log.EpochOf(durable - 1), LogStart: r.startDurable,
+		Leader: r.role.Leader, LeaderEpoch: r.role.LeaderEpoch, Offset: r.leo, LastEpoch: r.log.EpochBefore(r.leo),
+		Durable: durable, DurableEpoch: r.log.EpochBefore(durable), LogStart: r.startDurable,
 		HighWatermark: r.hw, Incarnation: r.cfg.Incarnation,
 	}, true
 }
@@ -48,8 +48,8 @@ func (r *Replica) Report() (Position, bool) {
 	durable := r.committable()
 	return Position{
 		Broker: r.cfg.NodeID, BrokerEpoch: -1, LeaderEpoch: r.role.LeaderEpoch,
-		LEO: r.leo, LastEpoch: r.log.EpochOf(r.leo - 1),
-		Durable: durable, DurableEpoch: r.log.EpochOf(durable - 1), LogStart: r.startDurable,
+		LEO: r.leo, LastEpoch: r.log.EpochBefore(r.leo),
+		Durable: durable, DurableEpoch: r.log.EpochBefore(durable), LogStart: r.startDurable,
 	}, true
 }
 
@@ -135,8 +135,9 @@ func (r *Replica) diverged(now Times, d EpochEnd, ready *Ready) {
 	if epoch, end := r.log.EpochEnd(d.Epoch, r.leo); epoch >= 0 {
 		to = min(to, end)
 	}
+	empty := r.leo == r.log.LogStart() // but for what is deleted, which may be of another history
 	switch {
-	case to < 0 || to >= r.leo:
+	case to < 0 || to >= r.leo && !empty:
 		ready.Backoff = true
 		ready.Events = append(ready.Events, AnswerRefused{
 			Source: r.source(), Leader: r.role.Leader, Epoch: r.role.LeaderEpoch, Offset: r.leo,
@@ -144,8 +145,8 @@ func (r *Replica) diverged(now Times, d EpochEnd, ready *Ready) {
 		})
 	case !r.mayCut(to):
 		r.stop(fmt.Sprintf("the leader's log ends at offset %d of epoch %d, below the high watermark %d", to, d.Epoch, r.hw), ready)
-	case to < r.log.LogStart():
-		r.restart(now, to, ready)
+	case to <= r.log.LogStart() || empty:
+		r.restart(now, min(to, r.leo), ready) // with nothing left of the old log, deleted batches included
 	default:
 		r.truncate(to, ready)
 	}
@@ -169,11 +170,13 @@ func (r *Replica) truncate(to int64, ready *Ready) {
 
 // restart orders that the log begins anew at offset, empty. From below the
 // leader's log start this loses nothing: all that was here is deleted there.
+// The high watermark follows when it is done: a crash may bring the old log
+// back, of which it says nothing.
 func (r *Replica) restart(now Times, offset int64, ready *Ready) {
 	ready.Events = append(ready.Events, LogRestarted{Source: r.source(), Epoch: r.role.LeaderEpoch, From: r.leo, To: offset, HighWatermark: r.hw})
 	ready.Ops = append(ready.Ops, r.log.RestartAt(now.Wall, offset))
 	r.deleted = nil
-	r.cutTo(offset, offset, offset, ready)
+	r.cutTo(offset, offset, min(r.hw, offset), ready)
 }
 
 // cutTo is the state until the order to cut is carried out.
@@ -189,12 +192,14 @@ func (r *Replica) cutTo(leo, durable, hw int64, ready *Ready) {
 func (r *Replica) truncated(now Times, d seglog.Done, ready *Ready) {
 	if d.Last != nil {
 		r.log.Truncated(d.UpTo, *d.Last)
-		r.startDurable = min(r.startDurable, d.UpTo)
+		r.startDurable, r.hw = min(r.startDurable, d.UpTo), min(r.hw, d.UpTo)
 	} else {
-		r.startDurable = d.UpTo
+		r.startDurable, r.hw = d.UpTo, d.UpTo
 	}
 	r.cutting = false
-	r.leo, r.durable, r.hw = d.UpTo, min(r.durable, d.UpTo), min(r.hw, d.UpTo)
+	r.leo, r.durable = d.UpTo, min(r.durable, d.UpTo)
+	r.log.Producers().HighWatermark(r.hw)
+	ready.Advanced = true
 	r.log.DropEmptyEpochs()
 	r.takeRole(now, false, ready)
 	ready.Follow = true

@@ -85,7 +85,7 @@ func (r *Replica) toFollower(f *Fetch) FetchAnswer {
 		Diverging: EpochEnd{Epoch: NoEpoch, Offset: -1},
 	}
 	switch {
-	case f.Offset < a.LogStart, f.Offset == a.LogStart && f.LastFetchedEpoch != NoEpoch && !r.log.KnowsEpoch(f.LastFetchedEpoch):
+	case f.Offset < a.LogStart, f.Offset == a.LogStart && !r.onLog(f.Offset, f.LastFetchedEpoch):
 		// All that it has is deleted here, or might be of another history.
 		a.Code = kafka.ErrOffsetOutOfRange
 		return a
@@ -127,10 +127,10 @@ func (r *Replica) onLog(offset int64, epoch int32) bool {
 		return false
 	case epoch == NoEpoch:
 		return true
-	case offset == start:
-		return r.log.KnowsEpoch(epoch)
+	case offset == start && r.log.KnowsEpoch(epoch):
+		return true // an epoch may begin there
 	}
-	return r.log.EpochOf(offset-1) == epoch
+	return r.log.EpochBefore(offset) == epoch
 }
 
 // prove takes a position in that lies on this log.

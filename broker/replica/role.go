@@ -77,6 +77,7 @@ func (r *Replica) takeRole(now Times, newEpoch bool, ready *Ready) {
 	if !r.leading && (led || newEpoch) {
 		r.follow(ready)
 	}
+	ready.Advanced = ready.Advanced || newEpoch
 }
 
 // lead begins the leader epoch of the role. Its entry is in memory until the
@@ -105,7 +106,7 @@ func (r *Replica) stop(reason string, ready *Ready) {
 	if r.offline {
 		return
 	}
-	r.offline, r.leading = true, false
+	r.offline, r.leading, ready.Follow = true, false, true
 	r.failAll(kafka.ErrKafkaStorageError, reason, ready)
 	ready.Events = append(ready.Events, ReplicaOffline{Source: r.source(), Reason: reason})
 	ready.Advanced = true

@@ -7,7 +7,7 @@ import "encoding/binary"
 // recent batches only to read them faster is left out, and so are the wall
 // times of segments and producers.
 func (l *Log) AppendState(b []byte) []byte {
-	b = appendInts(b, l.logStart, l.next, int64(len(l.segments)))
+	b = appendInts(b, l.logStart, l.next, int64(l.below), int64(len(l.segments)))
 	for i := range l.segments {
 		s := &l.segments[i]
 		b = appendInts(b, s.Base, s.Size, s.SinceIndex, int64(s.IndexEntries), int64(s.TimeEntries))

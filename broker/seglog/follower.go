@@ -35,7 +35,7 @@ func (l *Log) AppendFollower(nowWall int64, epochMax int32, batches []Batch, dat
 
 // checkFollower is the check of AppendFollower.
 func (l *Log) checkFollower(epochMax int32, batches []Batch, size int64) error {
-	next, epoch := l.next, l.epochs.Latest().Epoch
+	next, epoch := l.next, l.EpochBefore(l.next)
 	for i := range batches {
 		b := &batches[i]
 		switch {

@@ -29,6 +29,7 @@ type Log struct {
 	next      int64
 	segments  []Segment
 	epochs    EpochCache
+	below     int32 // leader epoch of the batch below the log start, -1 for none or unknown
 	producers *ProducerTable
 	undo      ring.Ring[undo]
 	tail      tail
@@ -38,8 +39,12 @@ type Log struct {
 func NewLog(cfg Config, st State) *Log {
 	invariant.Check(len(st.Segments) > 0, "a log without a segment")
 	invariant.Check(st.LogStart <= st.End, "log start %d above the end %d", st.LogStart, st.End)
+	below := int32(-1)
+	if st.LogStart == st.End {
+		below = st.Evidence.LastEpoch
+	}
 	return &Log{
-		cfg: cfg, logStart: st.LogStart, next: st.End,
+		cfg: cfg, logStart: st.LogStart, next: st.End, below: below,
 		segments:  slices.Clone(st.Segments),
 		epochs:    NewEpochCache(st.Epochs).TruncateStart(st.LogStart),
 		producers: NewProducerTable(cfg.ProducersMax, st.Producers),
@@ -179,14 +184,15 @@ func (l *Log) Outstanding() int { return l.undo.Len() }
 
 // Truncated takes in that the log was cut to the offset to, by an OpTruncate:
 // last is the segment that is the last one now, as it is. REQUIRES: nothing is
-// Outstanding. Producers keep what they wrote below to as far as it is
+// Outstanding; to is above the log start, for a log of which nothing stays
+// begins anew. Producers keep what they wrote below to as far as it is
 // remembered.
 func (l *Log) Truncated(to int64, last Segment) {
-	invariant.Check(l.undo.Len() == 0 && to <= l.next, "truncated to %d of %d with %d outstanding", to, l.next, l.undo.Len())
+	invariant.Check(l.undo.Len() == 0 && l.logStart < to && to <= l.next, "truncated to %d of %d to %d with %d outstanding", to, l.logStart, l.next, l.undo.Len())
 	i := l.segmentAt(last.Base)
 	invariant.Check(l.segments[i].Base == last.Base, "no segment %d that was cut", last.Base)
 	l.segments = append(slices.Clone(l.segments[:i]), last)
-	l.next, l.logStart = to, min(l.logStart, to)
+	l.next = to
 	l.epochs = l.epochs.TruncateEnd(to)
 	l.producers.Truncate(to)
 	l.tail.truncate(to)
@@ -196,7 +202,7 @@ func (l *Log) Truncated(to int64, last Segment) {
 // order. REQUIRES: nothing is Outstanding.
 func (l *Log) RestartAt(nowWall, offset int64) Op {
 	invariant.Check(l.undo.Len() == 0, "restart at %d with %d outstanding", offset, l.undo.Len())
-	l.logStart, l.next = offset, offset
+	l.logStart, l.next, l.below = offset, offset, -1
 	l.segments = []Segment{EmptySegment(offset, nowWall)}
 	l.epochs = EpochCache{}
 	l.producers = NewProducerTable(l.cfg.ProducersMax, nil)
@@ -211,6 +217,7 @@ func (l *Log) SetLogStart(offset int64) bool {
 		return false
 	}
 	invariant.Check(offset <= l.next, "log start %d above the end %d", offset, l.next)
+	l.below = l.epochs.EpochOf(offset - 1)
 	l.logStart = offset
 	l.epochs = l.epochs.TruncateStart(offset)
 	return true
@@ -222,6 +229,15 @@ func (l *Log) AssignEpoch(epoch int32) { l.epochs = l.epochs.Assign(epoch, l.nex
 // DropEmptyEpochs forgets leader epochs that begin at Next: who led in them
 // wrote nothing, and batches of a lower epoch may yet come there from another.
 func (l *Log) DropEmptyEpochs() { l.epochs = l.epochs.TruncateEnd(l.next) }
+
+// EpochBefore is the leader epoch of the batch below offset, that of a deleted
+// one below the log start too; -1 for none or unknown.
+func (l *Log) EpochBefore(offset int64) int32 {
+	if offset == l.logStart {
+		return l.below
+	}
+	return l.epochs.EpochOf(offset - 1)
+}
 
 // KnowsEpoch reports whether batches of that leader epoch are in the log, or it
 // was assigned.

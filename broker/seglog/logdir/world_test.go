@@ -236,9 +236,12 @@ func (l *testLog) awaitDurable() {
 	l.w.await(func() bool { return l.durable >= next || l.failed != nil })
 }
 
-// truncate cuts the log at a batch boundary, at its beginning at the lowest.
+// truncate cuts the log at a batch boundary. A log of which nothing stays begins anew.
 func (l *testLog) truncate(to int64) {
-	to = max(to, l.log.Segments()[0].Base)
+	if start := l.log.LogStart(); to <= start {
+		l.restartAt(start)
+		return
+	}
 	if l.cut(seglog.Op{Kind: seglog.OpTruncate, Offset: to}, to) {
 		l.log.Truncated(l.last.UpTo, *l.last.Last)
 	}
