@@ -3,6 +3,7 @@ package broker_test
 import (
 	"bytes"
 	"runtime"
+	"runtime/metrics"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -28,7 +29,9 @@ func testBombs(t *testing.T, codec batch.Codec) {
 	const (
 		connections = 8
 		bombsEach   = 2
-		heapMax     = 280 << 20
+		// liveMax is four bombs: one is live, and what was allocated or became
+		// garbage while the collector marked counts as live, too. All of them at once are more than eight.
+		liveMax = 400 << 20
 	)
 	n := startNode(t, memfs.New())
 	defer n.stop()
@@ -36,14 +39,15 @@ func testBombs(t *testing.T, codec batch.Codec) {
 	bomb := bytes.Clone(encoded(t, batch.BuilderOptions{Compression: batch.Compression{Codec: codec}}, batch.NewRecord{Key: []byte("k"), Value: make([]byte, 100<<20)}))
 	small := records(t, codec, "x")
 	runtime.GC()
+	// What lives, not what is not collected yet: that is for the collector to say, and for who else uses the machine.
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	var done atomic.Bool
-	var peak uint64
+	peak := uint64(0)
 	var watch, senders sync.WaitGroup
 	watch.Go(func() {
 		for !done.Load() {
-			var m runtime.MemStats
-			runtime.ReadMemStats(&m)
-			peak = max(peak, m.HeapAlloc)
+			metrics.Read(live)
+			peak = max(peak, live[0].Value.Uint64())
 			runtime.Gosched()
 		}
 	})
@@ -64,8 +68,8 @@ func testBombs(t *testing.T, codec batch.Codec) {
 	senders.Wait()
 	done.Store(true)
 	watch.Wait()
-	t.Logf("peak heap %d MiB", peak>>20)
-	if peak > heapMax {
-		t.Errorf("the heap grew to %d MiB", peak>>20)
+	t.Logf("peak of what lives %d MiB", peak>>20)
+	if peak > liveMax {
+		t.Errorf("%d MiB were live", peak>>20)
 	}
 }

@@ -197,7 +197,9 @@ func TestConsumersThatDoNotRead(t *testing.T) {
 			}
 		}
 	}
-	if grown := procStatus(t, n.PID, "VmHWM") - before; grown > consumers<<19 {
+	grown := procStatus(t, n.PID, "VmHWM") - before
+	t.Logf("the node grew by %d MB", grown>>20)
+	if grown > consumers<<19 {
 		t.Errorf("the node grew by %d MB for consumers that do not read %d MB each", grown>>20, batches)
 	}
 	waitGoroutines(t, n, goroutinesBefore+consumers/2)
