@@ -345,7 +345,7 @@ func (b *Broker) startManager() {
 	}
 	b.manager = shard.NewManager(shard.Config{
 		NodeID: b.cfg.Settings.NodeID, Shards: shards, Clock: b.cfg.Clock, Events: b.cfg.Events, Dirs: b.dirs, Life: b.life,
-		Topic: b.topicConfig, NewCoordinator: b.newCoordinator, Directory: b.dirByID, Placed: b.placed, Cordoned: b.cordoned,
+		Topic: b.topicConfig, NewCoordinator: b.newCoordinator, Directory: b.dirByID, Placed: b.placed,
 		LoadBytes: b.cfg.Settings.OffsetsLoadBytes,
 	}, b.identity.ClusterID)
 	b.follow()

@@ -125,14 +125,12 @@ func answer(q *shard.Query, out *kmsg.ListOffsetsResponseTopicPartition, version
 // search looks into the segments on this goroutine.
 func search(h *shard.Handle, s replica.TimeSearch) replica.ListOffsetAnswer {
 	var found logdir.TimestampOffset
-	err := h.Checked(func() (err error) {
-		if s.Max {
-			found, err = h.Partition().MaxTimestampOffset(s.From, s.UpTo)
-		} else {
-			found, err = h.Partition().OffsetForTimestamp(s.Timestamp, s.From, s.UpTo)
-		}
-		return err
-	})
+	var err error
+	if s.Max {
+		found, err = h.Partition().MaxTimestampOffset(s.From, s.UpTo)
+	} else {
+		found, err = h.Partition().OffsetForTimestamp(s.Timestamp, s.From, s.UpTo)
+	}
 	switch {
 	case err != nil:
 		return replica.ListOffsetAnswer{Code: readError(err)}

@@ -108,7 +108,7 @@ func (l *loader) lists(b *Broker, list func(string) []string) {
 			l.fail("invalid value \"\" for %sassignors: want at least one", kind)
 		}
 	}
-	for _, dir := range list(cordonedName) {
+	for _, dir := range list("cordoned.log.dirs") {
 		if dir != "*" && !slices.Contains(b.LogDirs, dir) {
 			l.fail("cordoned.log.dirs names %s, which log.dirs does not", dir)
 		}

@@ -70,7 +70,7 @@ func (x *turn) alterOne(req *kmsg.AlterPartitionRequest, topic *metaimage.Topic,
 		c.isr = with(c.isr, b)
 	}
 	for i := range ap.NewEpochISR {
-		if metarecord.Undoubt(&ap.NewEpochISR[i]) || x.m.cfg.Out.Out(guard.S5Whole) {
+		if metarecord.Undoubt(&ap.NewEpochISR[i]) && !x.m.cfg.Out.Out(guard.S5Ends) || x.m.cfg.Out.Out(guard.S5Whole) {
 			c.unmark(ap.NewEpochISR[i].BrokerID)
 		}
 	}

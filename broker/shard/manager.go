@@ -3,7 +3,6 @@ package shard
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -38,8 +37,6 @@ type Config struct {
 	Topic func(img *metaimage.Image, topic string) TopicConfig
 	// Directory is the open log directory with the id, nil if it is lost.
 	Directory func(id kafka.UUID) *logdir.Dir
-	// Cordoned are the directories that get no new replicas, by an image, as long as there are others; nil: none.
-	Cordoned func(img *metaimage.Image) []*logdir.Dir
 	// Placed makes it known where new replicas lie that the metadata has not
 	// assigned to a directory yet. It returns when that is known, or with an
 	// error, upon which they are not made.
@@ -247,7 +244,6 @@ func (m *Manager) openAll(img *metaimage.Image, ids []kafka.TopicPartition) {
 	create := make(map[*logdir.Dir][]logdir.Spec)
 	unassigned := make(map[*logdir.Dir][]kafka.TopicPartition)
 	var elsewhere []recovered // not where the metadata has them
-	cordoned := m.cordoned(img)
 	for _, id := range ids {
 		topic := img.Topic(id.Topic)
 		cfg, known := configs[id.Topic]
@@ -268,7 +264,7 @@ func (m *Manager) openAll(img *metaimage.Image, ids []kafka.TopicPartition) {
 			continue
 		}
 		if assigned == kafka.DirUnassigned {
-			if dir = m.place(create, cordoned); dir != nil {
+			if dir = m.place(create); dir != nil {
 				unassigned[dir] = append(unassigned[dir], id)
 			}
 		}
@@ -431,17 +427,8 @@ func (m *Manager) clearName(topic string, id kafka.TopicPartition) {
 	}
 }
 
-func (m *Manager) cordoned(img *metaimage.Image) []*logdir.Dir {
-	if m.cfg.Cordoned == nil {
-		return nil
-	}
-	return m.cfg.Cordoned(img)
-}
-
-// place picks the online directory with the fewest replicas of those that are
-// not cordoned. Where all are, the controller gave the replica to this broker before it
-// heard of it, and a cordoned one takes it.
-func (m *Manager) place(planned map[*logdir.Dir][]logdir.Spec, cordoned []*logdir.Dir) *logdir.Dir {
+// place picks the online directory with the fewest replicas.
+func (m *Manager) place(planned map[*logdir.Dir][]logdir.Spec) *logdir.Dir {
 	var best *logdir.Dir
 	least := 0
 	for _, d := range m.cfg.Dirs {
@@ -449,18 +436,12 @@ func (m *Manager) place(planned map[*logdir.Dir][]logdir.Spec, cordoned []*logdi
 			continue
 		}
 		n := d.Stats().Partitions + len(planned[d])
-		if slices.Contains(cordoned, d) {
-			n += cordonedLoad
-		}
 		if best == nil || n < least {
 			best, least = d, n
 		}
 	}
 	return best
 }
-
-// cordonedLoad is more replicas than any directory has.
-const cordonedLoad = math.MaxInt / 2
 
 // give hands an open replica to the shard with the least load.
 func (m *Manager) give(img *metaimage.Image, dir *logdir.Dir, part *logdir.Partition, machine *replica.Replica, cfg TopicConfig, topic string, id kafka.TopicPartition) *Handle {

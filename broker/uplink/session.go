@@ -13,7 +13,7 @@ import (
 // Versions of the requests that the session sends.
 const (
 	registrationVersion = 4
-	heartbeatVersion    = 2
+	heartbeatVersion    = 1
 )
 
 // session registers the broker and sends its heartbeats, on one connection,
@@ -118,15 +118,11 @@ func (u *Uplink) heartbeat(l **link) error {
 	u.state.mu.Unlock()
 	req.CurrentMetadataOffset = u.appliedOffset()
 	if u.cfg.DirectoryStatus != nil {
-		status := u.cfg.DirectoryStatus()
-		for _, d := range status.Offline {
+		offline, stalled := u.cfg.DirectoryStatus()
+		for _, d := range offline {
 			req.OfflineLogDirs = append(req.OfflineLogDirs, d)
 		}
-		req.CordonedLogDirs = [][16]byte{} // not null: those of before are no longer cordoned
-		for _, d := range status.Cordoned {
-			req.CordonedLogDirs = append(req.CordonedLogDirs, d)
-		}
-		metarecord.SetStalledDirs(req, status.Stalled)
+		metarecord.SetStalledDirs(req, stalled)
 	}
 	next, resp, err := u.ask(*l, req, requestTimeout)
 	*l = next

@@ -95,6 +95,8 @@ const (
 	S5Marked
 	// S5Whole: a mark goes only when the leader says that the member is whole.
 	S5Whole
+	// S5Ends: and then it goes.
+	S5Ends
 
 	// C1ELR: an eligible replica outside ISR may be elected.
 	C1ELR
@@ -135,7 +137,7 @@ var names = [Rules]string{
 	"L4-leader-epoch", "L4-broker-epoch", "L4-position", "L4-report", "L4-forget", "L4-durable",
 	"L5-high-watermark", "L5-epoch-start", "L5-broker-epoch", "L5-unanswered", "L5-log-start", "L7-whole", "L7-min-isr",
 	"F1-diverge", "F1-committed", "F2-incarnation", "F2-leader-epoch", "F2-position", "F2-epochs", "F3-durable", "F3-mark", "F3-sync",
-	"S5-doubtful", "S5-damaged", "S5-unclean", "S5-recorded", "S5-marked", "S5-whole",
+	"S5-doubtful", "S5-damaged", "S5-unclean", "S5-recorded", "S5-marked", "S5-whole", "S5-ends",
 	"C1-elr", "C1-clean", "C2-leader-epoch", "C2-partition-epoch", "C2-broker-epoch", "C2-fenced", "C2-bump", "C2-writes",
 	"C3-enter", "C3-empty", "C3-lower", "C3-short", "C3-reassign",
 }

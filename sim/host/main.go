@@ -27,6 +27,7 @@ var commands = map[string]func(ctx context.Context, o *options, out io.Writer) (
 	"hunt":        runHunt,
 	"coverage":    runCoverage,
 	"plants":      runPlants,
+	"explore":     runExplore,
 }
 
 func main() {

@@ -36,6 +36,10 @@ type options struct {
 	reads     uint64
 	times     int
 	only      string
+	guards    bool          // explore: take rules out
+	states    int           // explore: at most so many a world
+	limit     time.Duration // explore: wall time for a world
+	progress  bool          // explore: a line for each level
 }
 
 // parseOptions reads flags. A wrong value's error names the valid ones.
@@ -56,7 +60,11 @@ func parseOptions(args []string, errs io.Writer) (*options, error) {
 	f.Uint64Var(&o.events, "events", eventsMaxDefault, "budget of trace events")
 	f.Uint64Var(&o.reads, "reads", readsMaxDefault, "budget of clock readings")
 	f.IntVar(&o.times, "times", 0, "how often each seed runs (determinism)")
-	f.StringVar(&o.only, "only", "", "of the plants, these")
+	f.StringVar(&o.only, "only", "", "of the plants, worlds or rules, these")
+	f.BoolVar(&o.guards, "guards", false, "explore: take the rules of the contract out, one by one")
+	f.IntVar(&o.states, "states", 60_000_000, "explore: states of a world at most")
+	f.DurationVar(&o.limit, "limit", 0, "explore: time for a world, 0 for no limit")
+	f.BoolVar(&o.progress, "progress", false, "explore: a line for each level")
 	if err := f.Parse(args); err != nil {
 		return nil, errors.New("wrong flags")
 	}

@@ -22,15 +22,9 @@ type Config struct {
 	Event func(history.Event)
 	// CopiesLostMax is how many nodes may lose their copy of one thing at once.
 	CopiesLostMax int
-	// DiskStruck hears of every fault that fails a read or that no process is told
-	// of, with the file that it hit. Like the next two it must not wait, nor do
-	// anything to a machine; each may be nil.
-	DiskStruck func(n *Node, kind simfs.Kind, path string)
-	// DirectoryGone hears of a log directory that a process gave up, or, replaced,
-	// that is about to come back empty.
-	DirectoryGone func(n *Node, dir string, replaced bool)
-	// Elected hears of every unclean election that a controller decided.
-	Elected func(topic string, partition int32)
+	// Damaged hears of every fault that takes a copy, with what it struck. It
+	// must not wait, nor call the world.
+	Damaged func(node, path string)
 }
 
 // World is all machines of a run. Make it with New.
@@ -42,7 +36,6 @@ type World struct {
 	cfg    Config
 	nodes  []*Node
 	struck atomic.Int64
-	graves graves
 }
 
 // New returns a world without nodes.
@@ -81,5 +74,5 @@ func (w *World) strike(name, detail string) {
 	} else {
 		w.cfg.Trace("fault", name+" "+detail)
 	}
-	w.noteDisk(name, detail)
+	w.noteDamage(name, detail)
 }
