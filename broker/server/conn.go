@@ -38,6 +38,8 @@ type Conn struct {
 	inFrom  int
 	readBuf []byte
 	trusted int // largest frame completed, up to frameTrustBytesMax
+	// overlaps: see Request.Overlap. The reader's.
+	overlaps bool
 	arr     arrival
 	out     []byte // encoding buffer of whoever writes
 
@@ -69,8 +71,14 @@ type Slot struct {
 	done bool
 }
 
+// Overlap lets every later request of the connection be read while earlier ones
+// are not answered yet, as it is with Produce: for a follower, whose fetches
+// wait long and give way to the next one. Answers keep their order.
+func (r *Request) Overlap() { r.Conn.overlaps = true }
+
 // Slot reserves the place of this request's answer, to be completed later
-// from any goroutine. It is for Produce only, and called on the reader's goroutine.
+// from any goroutine. It is for Produce and for connections that overlap, and
+// called on the reader's goroutine.
 func (r *Request) Slot() *Slot {
 	c := r.Conn
 	s := &Slot{conn: c, ans: r.answer(nil)}
@@ -135,8 +143,10 @@ func (c *Conn) serveFrame(frame *buffer.Frame) error {
 	if err := c.srv.keys.parseHeader(frame.Bytes(), &req); err != nil {
 		return err
 	}
-	if err := c.admit(req.Key == keyProduce); err != nil {
-		return err
+	if req.Key != keyDurableReport { // it passes everything, and has no answer
+		if err := c.admit(c.overlaps || req.Key == keyProduce); err != nil {
+			return err
+		}
 	}
 	if needsTurn(req.Key) {
 		if !c.srv.turns.take(c.closed) {
@@ -148,6 +158,9 @@ func (c *Conn) serveFrame(frame *buffer.Frame) error {
 	start := c.srv.cfg.Clock.Mono()
 	c.used.Store(int64(start))
 	body, later, err := c.Listener.handler.Serve(&req)
+	if req.Key == keyDurableReport {
+		return err
+	}
 	c.srv.stats.request(req.Key, req.Version, len(frame.Bytes()), c.srv.cfg.Clock.Mono().Sub(start))
 	if err != nil || later {
 		return err
@@ -257,18 +270,45 @@ func (c *Conn) writeLoop() {
 func (c *Conn) writeBatch(batch []*Slot) error {
 	c.out = c.out[:0]
 	for _, s := range batch {
+		if d, ok := s.ans.body.(Deferred); ok {
+			if err := c.flush(); err != nil {
+				return err
+			}
+			if s.ans.body, ok = d.Await(); !ok {
+				return errDisconnect
+			}
+		}
 		if s.ans.disconnect {
 			return errDisconnect
 		}
-		if s.ans.body != nil {
+		switch body := s.ans.body.(type) {
+		case nil:
+		case Streamed:
+			if err := c.flush(); err != nil {
+				body.Sent()
+				return err
+			}
+			rest, n, err := sendStreamed(c.tc, s.ans, body, c.out)
+			c.srv.stats.bytesOut.Add(uint64(n))
+			c.out = rest[:0]
+			if err != nil {
+				return err
+			}
+		default:
 			c.out = s.ans.appendFrame(c.out)
 		}
 	}
+	return c.flush()
+}
+
+// flush sends what the writer has encoded.
+func (c *Conn) flush() error {
 	if len(c.out) == 0 {
 		return nil
 	}
 	n, err := c.tc.Write(c.out)
 	c.srv.stats.bytesOut.Add(uint64(n))
+	c.out = c.out[:0]
 	c.trimOut()
 	return err
 }

@@ -8,7 +8,10 @@
 // follow Produce before it is answered: such a request takes a Slot in the
 // connection's ordered ring, and a writer goroutine, started with the first
 // of them, sends what is complete at the ring's head, all of it in one system
-// call.
+// call. Between brokers two things more are so: a follower's Fetch takes a Slot
+// whose answer the writer itself waits for, so that the next one can be read
+// meanwhile; and a DurableReport, which has no answer, is handled when it is
+// read, whatever waits.
 //
 //	socket ─ reader ─ Handler.Serve ─┬─ answer ───────────────── socket
 //	                                 └─ Slot ─ ring ─ writer ──── socket
@@ -18,6 +21,6 @@
 // with their connections, so that half-sent requests cannot starve others.
 //
 // Invariants: answers leave in the order of their requests; a frame's memory
-// goes back to the budget exactly once; nothing is read for a connection while
-// a request that is not a Produce is being served.
+// goes back to the budget exactly once; nothing is read for a client's connection
+// while a request that is not a Produce is being served.
 package server

@@ -82,7 +82,7 @@ func (t *keyTable) parseHeader(b []byte, r *Request) error {
 	r.Key = int16(binary.BigEndian.Uint16(b))
 	r.Version = int16(binary.BigEndian.Uint16(b[2:]))
 	r.CorrelationID = int32(binary.BigEndian.Uint32(b[4:]))
-	if r.Key < 0 || int(r.Key) >= len(t.known) || !t.known[r.Key] {
+	if r.Key != keyDurableReport && (r.Key < 0 || int(r.Key) >= len(t.known) || !t.known[r.Key]) {
 		return headerError{fmt.Sprintf("unknown API key %d", r.Key)}
 	}
 	idLen := int(int16(binary.BigEndian.Uint16(b[8:])))

@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/binary"
 
+	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/disk/vfs"
 	"github.com/moldau/moldau/net/transport"
 )
@@ -24,6 +25,14 @@ type Streamed interface {
 	Verify() bool
 	// Sent is called once when the chunks are sent, or will never be.
 	Sent()
+}
+
+// Deferred is a Body that is not there yet. It completes a Slot at once; when
+// its turn has come, the connection's writer waits for what it stands for.
+type Deferred interface {
+	Body
+	// Await waits for the answer; false closes the connection.
+	Await() (Body, bool)
 }
 
 // Chunk is a part of a streamed answer: Bytes, or N bytes of File from Off.
@@ -51,6 +60,7 @@ type answer struct {
 
 const (
 	keyProduce                 = 0
+	keyDurableReport           = kafka.KeyDurableReport
 	keyMetadata                = 3
 	keyAPIVersions             = 18
 	keyDescribeConfigs         = 32
