@@ -45,8 +45,10 @@ type fetchCall struct {
 	shards   int            // asked
 	encoder  fetchEncoder
 
-	wait    *shard.FetchWait
-	timer   clock.Timer
+	wait     *shard.FetchWait
+	timer    clock.Timer
+	follower *followerConn // once a broker fetches by the connection
+
 	watched int // shard that may still watch for an earlier fetch, or one of the next
 }
 
@@ -95,6 +97,9 @@ func (h *Handler) fetch(req *server.Request) (server.Body, bool, error) {
 	c := h.fetchCallOf(req.Conn)
 	if err := readFetch(req, &h.gate, &c.req); err != nil {
 		return nil, false, err
+	}
+	if c.req.isFollower() {
+		return h.followerFetch(req, c)
 	}
 	defer h.gate.leave(c.req.elements)
 	c.img = h.cfg.Manager.Image()

@@ -16,6 +16,9 @@ type fetchRequest struct {
 	committed          bool
 	sessionID          int32
 	sessionEpoch       int32
+	replica            int32        // that follows, below 0 for consumers
+	replicaEpoch       int64        // broker epoch of replica
+	rack               []byte       // of a consumer (KIP-392)
 	topics             []fetchTopic // of asks and forgotten
 	asks               []fetchAsk
 	forgotten          []forgottenPartition
@@ -36,12 +39,23 @@ type fetchAsk struct {
 	lastEpoch int32 // last fetched epoch, -1 below version 12
 	maxBytes  int32
 	offset    int64
+	follows   followerAsk
+}
+
+// followerAsk is what a follower adds to a fetchAsk.
+type followerAsk struct {
+	logStart     int64 // -1 below version 5
+	durable      int64 // of our own tagged field, -1 without it
+	durableEpoch int32
 }
 
 // forgottenPartition leaves a session; topic is an index of topics.
 type forgottenPartition struct {
 	topic, index int32
 }
+
+// isFollower: the request comes from a broker that follows.
+func (f *fetchRequest) isFollower() bool { return f.replica >= 0 }
 
 // fetchAsksKept bounds what a connection keeps between its fetches.
 const fetchAsksKept = 1024
@@ -88,8 +102,9 @@ type fetchReader struct {
 func (w *fetchReader) read() {
 	f, r := w.f, &w.r
 	f.version, f.sessionID, f.sessionEpoch = w.version, 0, sessionless
+	f.replica, f.replicaEpoch, f.rack = -1, -1, nil
 	if w.version < 15 {
-		r.Int32() // replica id: consumers send -1
+		f.replica = r.Int32()
 	}
 	f.maxWaitMs, f.minBytes, f.maxBytes = r.Int32(), r.Int32(), r.Int32()
 	f.committed = r.Int8() == 1
@@ -101,7 +116,7 @@ func (w *fetchReader) read() {
 		for range w.count() {
 			w.ask(topic)
 		}
-		w.tags()
+		w.noTags()
 	}
 	if w.version >= 7 {
 		for range w.count() {
@@ -111,14 +126,23 @@ func (w *fetchReader) read() {
 					f.forgotten = append(f.forgotten, forgottenPartition{topic, index})
 				}
 			}
-			w.tags()
+			w.noTags()
 		}
 	}
 	if w.version >= 11 {
-		r.string() // rack: there is one replica of each partition to read from
+		f.rack = r.string()
 	}
-	w.tags()
+	w.tags(func(tag int, value *kafka.Reader) {
+		if tag == fetchTagReplica && w.version >= 15 {
+			f.replica, f.replicaEpoch = value.Int32(), value.Int64()
+		}
+	})
 }
+
+// Tagged fields of a Fetch and of its partitions.
+const (
+	fetchTagReplica = 1 // {id int32, broker epoch int64}, from version 15 on
+)
 
 // count reads an array's length; after an error it is 0.
 func (w *fetchReader) count() int {
@@ -130,8 +154,11 @@ func (w *fetchReader) count() int {
 	return n
 }
 
-// tags skips the tagged fields that end a structure.
-func (w *fetchReader) tags() { w.r.tags() }
+// tags reads the tagged fields that end a structure.
+func (w *fetchReader) tags(field func(tag int, value *kafka.Reader)) { w.r.taggedFields(field) }
+
+// noTags skips them.
+func (w *fetchReader) noTags() { w.r.tags() }
 
 func (w *fetchReader) topic() int32 {
 	var t fetchTopic
@@ -156,11 +183,16 @@ func (w *fetchReader) ask(topic int32) {
 	if w.version >= 12 {
 		a.lastEpoch = max(r.Int32(), -1)
 	}
+	a.follows = followerAsk{logStart: -1, durable: -1, durableEpoch: -1}
 	if w.version >= 5 {
-		r.Int64() // the follower's log start
+		a.follows.logStart = r.Int64()
 	}
 	a.maxBytes = r.Int32()
-	w.tags()
+	w.tags(func(tag int, value *kafka.Reader) {
+		if tag == kafka.TagDurable {
+			a.follows.durable, a.follows.durableEpoch = kafka.ReadDurable(value.Take(value.Len()))
+		}
+	})
 	if w.fill {
 		w.f.asks = append(w.f.asks, a)
 	}

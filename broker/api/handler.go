@@ -74,6 +74,9 @@ func New(cfg Config) *Handler {
 
 // Serve implements server.Handler.
 func (h *Handler) Serve(req *server.Request) (server.Body, bool, error) {
+	if req.Key == kafka.KeyDurableReport {
+		return nil, false, h.durableReport(req)
+	}
 	if !h.versions.serves(req.Key, req.Version) {
 		return h.unserved(req)
 	}
@@ -97,7 +100,11 @@ func (h *Handler) Serve(req *server.Request) (server.Body, bool, error) {
 }
 
 // Gone implements server.Handler.
-func (h *Handler) Gone(*server.Conn) {}
+func (h *Handler) Gone(c *server.Conn) {
+	if call, ok := c.State.(*fetchCall); ok && call.follower != nil {
+		call.follower.gone()
+	}
+}
 
 // decode checks the shape of a request's body, waits for the gate where it
 // has many elements, and decodes it. The gate must be left with n.

@@ -84,6 +84,30 @@ func (r *reader) tags() {
 	}
 }
 
+// taggedFields gives the tagged fields that end a structure in flexible versions
+// to field, with a reader of the value.
+func (r *reader) taggedFields(field func(tag int, value *kafka.Reader)) {
+	if !r.flexible {
+		return
+	}
+	n := int(r.Uvarint())
+	if n > tagsMax {
+		r.Fail(kafka.ErrShort)
+		return
+	}
+	for range n {
+		tag := int(r.Uvarint())
+		value := kafka.NewReader(r.Take(int(r.Uvarint())))
+		if r.Bad() {
+			return
+		}
+		if field(tag, &value); value.Bad() {
+			r.Fail(kafka.ErrShort)
+			return
+		}
+	}
+}
+
 // writer appends the primitive types to dst.
 type writer struct {
 	dst      []byte

@@ -22,9 +22,11 @@ type Stats struct {
 	BytesRejected atomic.Uint64
 	FailedProduce atomic.Uint64
 	FailedFetch   atomic.Uint64
-	mu            sync.RWMutex
-	topics        map[string]*TopicStats
-	other         TopicStats
+	// ReplicationBytesOut is what followers were sent of records.
+	ReplicationBytesOut atomic.Uint64
+	mu                  sync.RWMutex
+	topics              map[string]*TopicStats
+	other               TopicStats
 }
 
 // topic is the entry of a topic.
@@ -73,6 +75,14 @@ func (s *Stats) fetchDone(parts []fetchPartition) {
 		t.Fetches.Add(1)
 		if p.extent != nil {
 			t.BytesOut.Add(uint64(p.extent.Len))
+		}
+	}
+}
+
+func (s *Stats) followerFetchDone(parts []fetchPartition) {
+	for i := range parts {
+		if x := parts[i].extent; x != nil {
+			s.ReplicationBytesOut.Add(uint64(x.Len))
 		}
 	}
 }

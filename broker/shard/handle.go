@@ -28,11 +28,13 @@ type Handle struct {
 	settings atomic.Pointer[Settings]
 
 	// The rest belongs to the shard's loop.
-	machine  *replica.Replica
-	watchers []watcher
-	coord    *hostedCoordinator
-	advanced bool // on the shard's list of this turn
-	closed   bool
+	machine   *replica.Replica
+	watchers  []watcher
+	followers []followerWatch // of other brokers that fetch from it
+	follower  follower
+	coord     *hostedCoordinator
+	advanced  bool // on the shard's list of this turn
+	closed    bool
 }
 
 // Settings are what the API needs of a topic's configuration before a request

@@ -15,6 +15,8 @@ type open struct {
 
 func (m *open) on(s *Shard) {
 	s.replicas = append(s.replicas, m.h)
+	m.h.follower.leader = noLeader
+	s.list(m.h)
 	s.byKey[m.h.key] = m.h
 	m.h.machine.Apply(s.now, m.role, &s.ready)
 	s.carryOut(m.h)
@@ -31,6 +33,7 @@ func (m *roles) on(s *Shard) {
 	if m.h.closed {
 		return
 	}
+	s.list(m.h)
 	m.h.machine.Apply(s.now, m.role, &s.ready)
 	s.carryOut(m.h)
 	s.roleChanged(m.h, m.role)
@@ -80,6 +83,9 @@ func (m *closeReplica) on(s *Shard) {
 			w.wait.signal()
 		}
 		h.watchers = nil
+		h.moved()
+		h.followers = nil
+		s.unfollow(h)
 		s.replicas = slices.DeleteFunc(s.replicas, func(x *Handle) bool { return x == h })
 		s.coords = slices.DeleteFunc(s.coords, func(x *Handle) bool { return x == h })
 		s.sweep = 0

@@ -41,6 +41,12 @@ type Config struct {
 	// assigned to a directory yet. It returns when that is known, or with an
 	// error, upon which they are not made.
 	Placed func(map[*logdir.Dir][]kafka.TopicPartition) error
+	// Fetcher fetches for replicas that follow.
+	Fetcher Fetcher
+	// BrokerEpoch is the epoch under which this process is registered.
+	BrokerEpoch func() int64
+	// ISRs tells the controller of changes of ISR.
+	ISRs ISRs
 	// LoadBytes are read at a time while a coordinator loads
 	// (offsets.load.buffer.size); more where one batch is larger.
 	LoadBytes int
@@ -92,7 +98,7 @@ func NewManager(cfg Config, clusterID string) *Manager {
 		topics: make(map[string]TopicConfig),
 	}
 	for i := range cfg.Shards {
-		s := newShard(i, cfg.Clock, cfg.Events, cfg.Life)
+		s := newShard(i, &m.cfg)
 		m.shards = append(m.shards, s)
 		go s.run()
 	}
@@ -161,6 +167,7 @@ func (m *Manager) Apply(img *metaimage.Image) {
 		m.deleteTopic(old, t)
 	}
 	m.applyPartitions(img, d.Partitions)
+	m.applyBrokers(img, &d)
 	m.applyConfigs(img, d.Configs)
 	if old.Empty() {
 		m.reportStrays()
@@ -232,10 +239,48 @@ func (m *Manager) topic(img *metaimage.Image, topic string) TopicConfig {
 }
 
 func (m *Manager) role(img *metaimage.Image, topic string, p *metaimage.Partition) replica.Role {
-	return replica.Role{
+	r := replica.Role{
 		Leader: p.Leader, LeaderEpoch: p.LeaderEpoch, PartitionEpoch: p.PartitionEpoch,
-		ISR: p.ISR, Replicas: p.Replicas, MinISR: m.topic(img, topic).Replica.MinISR,
+		ISR: p.ISR, ELR: p.ELR, Replicas: p.Replicas, MinISR: m.topic(img, topic).Replica.MinISR,
+		Recovering: p.Recovery == metaimage.Recovering, BrokerEpoch: m.cfg.BrokerEpoch(),
 	}
+	r.BrokerEpochs, r.Addable = make([]int64, len(p.Replicas)), make([]bool, len(p.Replicas))
+	for i, id := range p.Replicas {
+		r.BrokerEpochs[i] = -1
+		if b := img.Broker(id); b != nil {
+			r.BrokerEpochs[i], r.Addable[i] = b.BrokerEpoch, b.Available()
+		}
+	}
+	for _, d := range p.Doubtful {
+		r.Doubted = append(r.Doubted, d.BrokerID)
+	}
+	return r
+}
+
+// applyBrokers gives the roles again of replicas whose partitions are as they
+// were, but not all brokers that hold them.
+func (m *Manager) applyBrokers(img *metaimage.Image, d *metaimage.Delta) {
+	if len(d.Brokers) == 0 {
+		return
+	}
+	given := make(map[kafka.TopicPartition]bool, len(d.Partitions))
+	for _, id := range d.Partitions {
+		given[id] = true
+	}
+	for _, h := range m.inOrder() {
+		p := img.Partition(h.ID)
+		if p == nil || given[h.ID] || !slices.ContainsFunc(d.Brokers, p.HasReplica) {
+			continue
+		}
+		h.shard.in.Put(&roles{h: h, role: m.role(img, h.Topic, p)})
+	}
+}
+
+// inOrder are the open replicas in the order in which they were opened.
+func (m *Manager) inOrder() []*Handle {
+	handles := m.Handles()
+	slices.SortFunc(handles, func(a, b *Handle) int { return int(int64(a.key) - int64(b.key)) })
+	return handles
 }
 
 // openAll adopts or creates the replicas and gives them to shards.
@@ -345,7 +390,7 @@ func (m *Manager) create(img *metaimage.Image, dir *logdir.Dir, specs []logdir.S
 	for i, part := range parts {
 		cfg := configs[specs[i].ID.Topic]
 		cfg.Replica.ID, cfg.Replica.Topic = specs[i].ID, specs[i].Topic
-		m.give(img, dir, part, replica.New(m.replicaConfig(cfg.Replica), st), cfg, specs[i].Topic, specs[i].ID)
+		m.give(img, dir, part, replica.New(m.nextLife(cfg.Replica), st), cfg, specs[i].Topic, specs[i].ID)
 	}
 }
 
@@ -381,6 +426,13 @@ func (m *Manager) replicaConfig(c replica.Config) replica.Config {
 	return c
 }
 
+// nextLife is replicaConfig for a replica that is made now.
+func (m *Manager) nextLife(c replica.Config) replica.Config {
+	m.nextKey++
+	c.Incarnation = m.nextKey
+	return m.replicaConfig(c)
+}
+
 func (m *Manager) adopt(img *metaimage.Image, r recovered, cfg TopicConfig) {
 	m.forget(r)
 	part, st, err := r.dir.Adopt(r.id, cfg.Options)
@@ -389,7 +441,7 @@ func (m *Manager) adopt(img *metaimage.Image, r recovered, cfg TopicConfig) {
 		return
 	}
 	cfg.Replica.ID, cfg.Replica.Topic = r.id, r.topic
-	h := m.give(img, r.dir, part, replica.New(m.replicaConfig(cfg.Replica), st), cfg, r.topic, r.id)
+	h := m.give(img, r.dir, part, replica.New(m.nextLife(cfg.Replica), st), cfg, r.topic, r.id)
 	if h != nil {
 		h.standing = seglog.Classify(cfg.Options.Durability, st.Evidence)
 		m.liftStanding(h, img.Partition(r.id))
@@ -488,9 +540,7 @@ func (m *Manager) applyConfigs(img *metaimage.Image, changed []metaimage.Resourc
 	if !all && len(topics) == 0 {
 		return
 	}
-	handles := m.Handles()
-	slices.SortFunc(handles, func(a, b *Handle) int { return int(int64(a.key) - int64(b.key)) })
-	for _, h := range handles {
+	for _, h := range m.inOrder() {
 		if !all && !topics[h.Topic] {
 			continue
 		}

@@ -32,13 +32,16 @@ type message interface {
 
 // Shard is one loop. The Manager makes it.
 type Shard struct {
-	index  int
-	clock  clock.Clock
-	events event.Sink
-	in     *inbox.Inbox[message]
-	ended  chan struct{}
-	life   *life.Life
-	round  atomic.Int64 // clock.Mono at which the loop began its last round
+	index   int
+	clock   clock.Clock
+	events  event.Sink
+	in      *inbox.Inbox[message]
+	ended   chan struct{}
+	life    *life.Life
+	node    int32
+	fetcher Fetcher
+	isrs    ISRs
+	round   atomic.Int64 // clock.Mono at which the loop began its last round
 
 	// The rest belongs to the loop.
 	now       replica.Times
@@ -55,13 +58,17 @@ type Shard struct {
 	advanced  []*Handle
 	orders    map[*logdir.Dir][]logdir.Order
 	dirs      []*logdir.Dir // keys of orders, in order of first use
+	proposals []Proposed    // of this turn
+	following []*Handle     // whose fetcher may have to hear something at the turn's end
+	moves     map[int32][]Move
+	leaders   []int32 // keys of moves, in order of first use
 }
 
-func newShard(index int, c clock.Clock, events event.Sink, l *life.Life) *Shard {
+func newShard(index int, cfg *Config) *Shard {
 	return &Shard{
-		index: index, clock: c, events: events,
-		in: inbox.New[message](inboxLenMax), ended: make(chan struct{}), life: l,
-		orders: make(map[*logdir.Dir][]logdir.Order), byKey: make(map[uint64]*Handle),
+		index: index, clock: cfg.Clock, events: cfg.Events, node: cfg.NodeID, fetcher: cfg.Fetcher, isrs: cfg.ISRs,
+		in: inbox.New[message](inboxLenMax), ended: make(chan struct{}), life: cfg.Life,
+		orders: make(map[*logdir.Dir][]logdir.Order), byKey: make(map[uint64]*Handle), moves: make(map[int32][]Move),
 	}
 }
 
@@ -121,6 +128,13 @@ func (s *Shard) carryOut(h *Handle) {
 		h.advanced = true
 		s.advanced = append(s.advanced, h)
 	}
+	if r.Follow || r.Reports || r.Backoff {
+		h.follower.reports, h.follower.backoff = h.follower.reports || r.Reports, h.follower.backoff || r.Backoff
+		s.list(h)
+	}
+	for i := range r.Proposals {
+		s.proposals = append(s.proposals, Proposed{h, r.Proposals[i]})
+	}
 	for _, e := range r.Events {
 		s.events.Emit(e)
 	}
@@ -135,8 +149,8 @@ func (s *Shard) carryOut(h *Handle) {
 	r.Reset()
 }
 
-// endTurn tells who waits for what moved, then gives the turn's orders to the
-// disk workers.
+// endTurn tells who waits for what moved, gives the turn's orders to the disk
+// workers, and says to other brokers what the turn has for them.
 func (s *Shard) endTurn() {
 	for i := 0; i < len(s.advanced); i++ { // coordinators may append while it runs
 		h := s.advanced[i]
@@ -146,6 +160,7 @@ func (s *Shard) endTurn() {
 		}
 		h.part.SetHighWatermark(h.machine.HighWatermark())
 		h.grown()
+		h.moved()
 		if h.coord != nil {
 			h.coord.committed(s, h)
 		}
@@ -159,6 +174,13 @@ func (s *Shard) endTurn() {
 			clear(list)
 			s.orders[d] = list[:0]
 		}
+	}
+	if len(s.following) > 0 || len(s.leaders) > 0 {
+		s.tellFetcher()
+	}
+	if len(s.proposals) > 0 {
+		s.isrs.Propose(s.proposals)
+		s.proposals = nil
 	}
 }
 
