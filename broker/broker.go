@@ -8,6 +8,7 @@ import (
 	"github.com/moldau/moldau/broker/api"
 	"github.com/moldau/moldau/broker/config"
 	"github.com/moldau/moldau/broker/event"
+	"github.com/moldau/moldau/broker/fetcher"
 	"github.com/moldau/moldau/broker/identity"
 	"github.com/moldau/moldau/broker/metaimage/published"
 	"github.com/moldau/moldau/broker/quorum"
@@ -54,6 +55,7 @@ type Broker struct {
 	quorum     *quorum.Quorum
 	controller *server.Server
 	uplink     *uplink.Uplink
+	fetcher    *fetcher.Fetcher
 	manager    *shard.Manager
 	handler    *api.Handler
 	server     *server.Server

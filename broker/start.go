@@ -62,7 +62,9 @@ func (b *Broker) start(ctx context.Context) error {
 	if err := b.startUplink(ctx); err != nil {
 		return err
 	}
-	b.startManager()
+	if err := b.startManager(); err != nil {
+		return err
+	}
 	if err := b.unfence(ctx); err != nil {
 		return err
 	}
@@ -338,7 +340,10 @@ func connectionRate(setting int) int {
 
 // startManager opens the replicas of the image that contains this
 // incarnation's registration, and then follows (rule L1).
-func (b *Broker) startManager() {
+func (b *Broker) startManager() error {
+	if err := b.startFetcher(); err != nil {
+		return err
+	}
 	shards := b.cfg.Settings.Shards
 	if shards == 0 {
 		shards = b.cfg.Shards
@@ -347,10 +352,12 @@ func (b *Broker) startManager() {
 		NodeID: b.cfg.Settings.NodeID, Shards: shards, Clock: b.cfg.Clock, Events: b.cfg.Events, Dirs: b.dirs, Life: b.life,
 		Topic: b.topicConfig, NewCoordinator: b.newCoordinator, Directory: b.dirByID, Placed: b.placed,
 		LoadBytes: b.cfg.Settings.OffsetsLoadBytes,
+		Fetcher:   b.fetcher, ISRs: proposals{b.uplink}, BrokerEpoch: b.uplink.BrokerEpoch,
 	}, b.identity.ClusterID)
 	b.follow()
 	b.wg.Add(1)
 	go b.followLoop()
+	return nil
 }
 
 // follow applies the newest image, if this incarnation is in it.
@@ -362,6 +369,7 @@ func (b *Broker) follow() {
 	}
 	old := b.manager.Image()
 	b.manager.Apply(img)
+	b.fetcher.Apply(img)
 	b.endRecoveries(old, img)
 }
 

@@ -28,6 +28,9 @@ func (b *Broker) close(clean bool) error {
 	}
 	b.endStop()
 	b.wg.Wait()
+	if b.fetcher != nil {
+		b.fetcher.Close()
+	}
 	if b.manager != nil {
 		b.manager.Close()
 	}

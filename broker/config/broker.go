@@ -75,6 +75,9 @@ type Broker struct {
 	ReplicaFetchMinBytes         int
 	ReplicaFetchWaitMax          time.Duration
 	ReplicaFetchResponseMaxBytes int
+	ReplicaFetchBackoff          time.Duration // replica.fetch.backoff.ms
+	ReplicaSocketTimeout         time.Duration // replica.socket.timeout.ms
+	RackAwareReplicas            bool          // replica.selector.class is Kafka's by rack
 
 	RetentionCheck       time.Duration // log.retention.check.interval.ms
 	CheckpointInterval   time.Duration // replica.high.watermark.checkpoint.interval.ms
@@ -184,6 +187,9 @@ func (b *Broker) fill(l Layers) {
 	b.ReplicaFetchMinBytes = num("replica.fetch.min.bytes")
 	b.ReplicaFetchWaitMax = ms("replica.fetch.wait.max.ms")
 	b.ReplicaFetchResponseMaxBytes = num("replica.fetch.response.max.bytes")
+	b.ReplicaFetchBackoff = ms("replica.fetch.backoff.ms")
+	b.ReplicaSocketTimeout = ms("replica.socket.timeout.ms")
+	b.RackAwareReplicas = v("replica.selector.class").Text == rackAwareSelector
 	b.CheckpointInterval = ms("replica.high.watermark.checkpoint.interval.ms")
 	b.RecoveryLanes = num("num.recovery.threads.per.data.dir")
 	if v("auto.leader.rebalance.enable").Bool {

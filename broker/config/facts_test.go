@@ -48,6 +48,7 @@ var deviations = map[string]string{
 	"broker socket.send.buffer.bytes":                         "-1",
 	"broker process.roles":                                    "broker,controller",
 	"broker replica.lag.time.max.ms":                          "5000",
+	"broker replica.socket.timeout.ms":                        "3000",
 	"broker share.coordinator.state.topic.min.isr":            "null",
 	"broker share.coordinator.state.topic.replication.factor": "null",
 	"broker transaction.state.log.min.isr":                    "null",

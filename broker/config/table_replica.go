@@ -1,5 +1,11 @@
 package config
 
+// The values of replica.selector.class.
+const (
+	rackAwareSelector = "org.apache.kafka.common.replica.RackAwareReplicaSelector"
+	leaderSelector    = "org.apache.kafka.common.replica.LeaderSelector"
+)
+
 // replicaEntries are the settings of replicas, and what topics are created with.
 func replicaEntries() []Entry {
 	return []Entry{
@@ -35,26 +41,27 @@ func replicaEntries() []Entry {
 			Doc: "Threads that move replicas between log directories."},
 		{Name: "num.replica.fetchers", Type: Int, Scope: ScopeBroker, Default: value("1"), Valid: atLeast{1}, Dynamic: Cluster, Importance: High, Support: Ignored, Why: whyOneNode,
 			Doc: "Parallel fetches from each leader."},
-		{Name: "replica.fetch.backoff.ms", Type: Int, Scope: ScopeBroker, Default: value("1000"), Valid: atLeast{0}, Importance: Medium, Support: Ignored, Why: whyOneNode,
+		{Name: "replica.fetch.backoff.ms", Type: Int, Scope: ScopeBroker, Default: value("1000"), Valid: atLeast{0}, Importance: Medium,
 			Doc: "Pause of a follower after a failed fetch."},
-		{Name: "replica.fetch.max.bytes", Type: Int, Scope: ScopeBroker, Default: value("1048576"), Valid: atLeast{0}, Importance: Medium, Support: Ignored, Why: whyOneNode,
+		{Name: "replica.fetch.max.bytes", Type: Int, Scope: ScopeBroker, Default: value("1048576"), Valid: atLeast{0}, Importance: Medium,
 			Doc: "Bytes of one partition that a follower asks for at a time."},
-		{Name: "replica.fetch.min.bytes", Type: Int, Scope: ScopeBroker, Default: value("1"), Importance: High, Support: Ignored, Why: whyOneNode,
+		{Name: "replica.fetch.min.bytes", Type: Int, Scope: ScopeBroker, Default: value("1"), Importance: High,
 			Doc: "Bytes for which a follower's fetch waits."},
-		{Name: "replica.fetch.response.max.bytes", Type: Int, Scope: ScopeBroker, Default: value("10485760"), Valid: atLeast{0}, Importance: Medium, Support: Ignored, Why: whyOneNode,
+		{Name: "replica.fetch.response.max.bytes", Type: Int, Scope: ScopeBroker, Default: value("10485760"), Valid: atLeast{0}, Importance: Medium,
 			Doc: "Most bytes of all partitions in the answer to a follower's fetch."},
-		{Name: "replica.fetch.wait.max.ms", Type: Int, Scope: ScopeBroker, Default: value("500"), Importance: High, Support: Ignored, Why: whyOneNode,
+		{Name: "replica.fetch.wait.max.ms", Type: Int, Scope: ScopeBroker, Default: value("500"), Importance: High,
 			Doc: "Longest wait of a follower's fetch."},
 		{Name: "replica.high.watermark.checkpoint.interval.ms", Type: Long, Scope: ScopeBroker, Default: value("5000"), Importance: High,
 			Doc: "Time between writes of the high-watermark checkpoint."},
-		{Name: "replica.lag.time.max.ms", Type: Long, Scope: ScopeBroker, Default: value("5000"), Importance: High, Support: Ignored, Why: whyOneNode,
+		{Name: "replica.lag.time.max.ms", Type: Long, Scope: ScopeBroker, Default: value("5000"), Importance: High,
 			Kafka: kafkaHas("30000"), Reason: "a lagging replica holds acks=all for this long",
 			Doc: "Time for which a follower may lag before it leaves the in-sync set."},
-		{Name: "replica.selector.class", Type: String, Scope: ScopeBroker, Importance: Medium, Support: Ignored, Why: whyOneNode,
-			Doc: "Java class that picks the replica from which a consumer reads."},
+		{Name: "replica.selector.class", Type: String, Scope: ScopeBroker, Importance: Medium,
+			Doc: "Which replica consumers are sent to: Kafka's RackAwareReplicaSelector by broker.rack and client.rack, its LeaderSelector or nothing the leader; other classes are refused."},
 		{Name: "replica.socket.receive.buffer.bytes", Type: Int, Scope: ScopeBroker, Default: value("65536"), Importance: High, Support: Ignored, Why: whyOneNode,
 			Doc: "Socket receive buffer of a follower's fetches."},
-		{Name: "replica.socket.timeout.ms", Type: Int, Scope: ScopeBroker, Default: value("30000"), Importance: High, Support: Ignored, Why: whyOneNode,
+		{Name: "replica.socket.timeout.ms", Type: Int, Scope: ScopeBroker, Default: value("3000"), Importance: High,
+			Kafka: kafkaHas("30000"), Reason: "fast failover: it is the longest silence, not the longest answer",
 			Doc: "Time limit of a follower's requests."},
 		{Name: "replication.quota.window.num", Type: Int, Scope: ScopeBroker, Default: value("11"), Valid: atLeast{1}, Importance: Low, Support: Ignored, Why: whyOneNode,
 			Doc: "Samples kept for the quotas of replication."},

@@ -155,7 +155,7 @@ func (t *taker) partitionAnswer(h *shard.Handle, a replica.Answer, records []byt
 	switch {
 	case a.Code != kafka.ErrNone:
 		told.failed = true
-		f.cfg.Events.Emit(Refused{Leader: t.l.p.id, Topic: h.Topic, Partition: h.ID.Partition, Code: a.Code.String()})
+		f.cfg.Events.Emit(Refused{Leader: t.l.p.id, Topic: h.Topic, Partition: h.ID.Partition, Err: a.Code})
 	case a.Diverging.Epoch >= 0:
 		told.awaits = true
 	case len(records) > 0:

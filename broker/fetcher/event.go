@@ -69,7 +69,7 @@ type Refused struct {
 	Leader    int32
 	Topic     string
 	Partition int32
-	Code      string
+	Err       error
 }
 
 // Kind names the event.
@@ -82,7 +82,7 @@ func (Refused) Level() slog.Level { return slog.LevelDebug }
 func (e Refused) Attrs() []slog.Attr {
 	return []slog.Attr{
 		slog.Int("leader", int(e.Leader)), slog.String("topic", e.Topic),
-		slog.Int("partition", int(e.Partition)), slog.String("code", e.Code),
+		slog.Int("partition", int(e.Partition)), slog.Any("error", e.Err),
 	}
 }
 

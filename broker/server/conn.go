@@ -40,8 +40,8 @@ type Conn struct {
 	trusted int // largest frame completed, up to frameTrustBytesMax
 	// overlaps: see Request.Overlap. The reader's.
 	overlaps bool
-	arr     arrival
-	out     []byte // encoding buffer of whoever writes
+	arr      arrival
+	out      []byte // encoding buffer of whoever writes
 
 	mu       sync.Mutex
 	ring     []*Slot // reserved, not written yet; in request order

@@ -39,6 +39,28 @@ type world struct {
 	next    int64
 }
 
+// fetches notes what a fetcher and the controller are told.
+type fetches struct {
+	mu        sync.Mutex
+	moves     map[int32][]Move
+	proposals []Proposed
+}
+
+func (f *fetches) Moved(leader int32, list []Move) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.moves == nil {
+		f.moves = make(map[int32][]Move)
+	}
+	f.moves[leader] = append(f.moves[leader], list...)
+}
+
+func (f *fetches) Propose(list []Proposed) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.proposals = append(f.proposals, list...)
+}
+
 func newWorld(t *testing.T, fsys vfs.FS, shards int) *world {
 	t.Helper()
 	clk := sysclock.New()
@@ -55,9 +77,10 @@ func newWorld(t *testing.T, fsys vfs.FS, shards int) *world {
 		Topic: func(*metaimage.Image, string) TopicConfig {
 			return TopicConfig{Replica: replica.Config{Log: seglog.DefaultConfig(), MinISR: 1}, Options: logdir.Options{FileDeleteDelay: time.Millisecond, IndexBytes: 1 << 20}}
 		},
-		Directory:      func(kafka.UUID) *logdir.Dir { return dir },
-		Placed:         func(map[*logdir.Dir][]kafka.TopicPartition) error { return nil },
-		LoadBytes:      1 << 20,
+		Directory: func(kafka.UUID) *logdir.Dir { return dir },
+		Placed:    func(map[*logdir.Dir][]kafka.TopicPartition) error { return nil },
+		LoadBytes: 1 << 20,
+		Fetcher:   &fetches{}, ISRs: &fetches{}, BrokerEpoch: func() int64 { return 1 },
 		NewCoordinator: func(string) func() coord.Machine { return nil },
 	}, "cluster")
 	return w

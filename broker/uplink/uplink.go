@@ -10,6 +10,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/moldau/moldau/internal/inbox"
 	"github.com/moldau/moldau/net/transport"
 )
 
@@ -34,6 +35,8 @@ type Uplink struct {
 	conns map[transport.Conn]struct{}
 	idle  []*link       // for forwarded requests
 	slots chan struct{} // forwarded requests under way
+
+	alterations *inbox.Inbox[Alteration]
 }
 
 // New starts an uplink.
@@ -44,11 +47,12 @@ func New(cfg Config) (*Uplink, error) {
 	u := &Uplink{
 		cfg: cfg, target: target{addrs: cfg.Controllers}, stop: make(chan struct{}),
 		conns: map[transport.Conn]struct{}{}, slots: make(chan struct{}, forwardConnsMax),
+		alterations: inbox.New[Alteration](alterationsLen),
 	}
 	u.state.init()
 	u.ids.init()
 	u.forgetLife = cfg.Life.OnEnd(u.end)
-	for _, run := range []func(){u.follow, u.session, u.allocate} {
+	for _, run := range []func(){u.follow, u.session, u.allocate, u.alter} {
 		u.wg.Add(1)
 		go func() {
 			defer u.wg.Done()

@@ -17,7 +17,7 @@ var layers = [...][]string{
 	{"sim"},
 	{"broker"}, // the assembly: the package itself, not what lies below it
 	{"broker/quorum/quorumtest"},
-	{"broker/api", "broker/quorum", "broker/uplink"},
+	{"broker/api", "broker/quorum", "broker/uplink", "broker/fetcher"},
 	{"broker/server", "broker/observe"},
 	{"broker/dump"},
 	{"broker/shard"},
