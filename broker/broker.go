@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/moldau/moldau/broker/api"
@@ -94,6 +95,11 @@ func New(cfg Config) (*Broker, error) {
 		return nil, errors.New("controller.quorum.bootstrap.servers names another node: clusters of several nodes are not served yet")
 	case !cfg.Settings.IsBroker || !cfg.Settings.IsController:
 		return nil, errors.New("process.roles: a node alone is broker and controller; other roles are not served yet")
+	}
+	switch class := cfg.Settings.ReplicaSelector; class {
+	case "", config.RackAwareSelector, config.LeaderSelector:
+	default:
+		return nil, fmt.Errorf("replica.selector.class %s is not served: want %s or %s", class, config.RackAwareSelector, config.LeaderSelector)
 	}
 	l := life.New()
 	b := &Broker{

@@ -46,6 +46,9 @@ type followerConn struct {
 
 	mu      sync.Mutex
 	waiting []*followerFetch // decoded, not answered yet
+	// reported are the durable ends that came between fetches, so that a question
+	// that is put again says the newest.
+	reported map[kafka.TopicPartition]kafka.ReportedPosition
 
 	// The rest is the writer's.
 	session *followerSession
@@ -106,7 +109,8 @@ func (h *Handler) followerFetch(req *server.Request, c *fetchCall) (server.Body,
 	if c.follower == nil {
 		c.follower = &followerConn{
 			h: h, conn: req.Conn, listener: c.listener, timer: h.cfg.Clock.NewTimer(0),
-			session: newFollowerSession(0), sends: make([]*shard.FollowerFetch, h.cfg.Manager.Shards()),
+			session: newFollowerSession(0), reported: make(map[kafka.TopicPartition]kafka.ReportedPosition),
+			sends: make([]*shard.FollowerFetch, h.cfg.Manager.Shards()),
 		}
 		c.follower.timer.Stop()
 		req.Overlap()
@@ -201,6 +205,7 @@ func (c *followerConn) begin(r *fetchRequest) kafka.ErrorCode {
 		s.byKey, s.parts, s.unread = make(map[kafka.TopicPartition]int), nil, nil
 		c.mu.Lock() // a request that comes now interrupts the new one
 		s.wait.Store(shard.NewFollowerSession())
+		clear(c.reported)
 		c.mu.Unlock()
 		c.dirty = c.dirty[:0]
 		return kafka.ErrNone
@@ -325,7 +330,7 @@ func (c *followerConn) ask(r *fetchRequest, img *metaimage.Image, wait *shard.Fo
 		if len(f.Parts) == 0 {
 			shards++
 		}
-		f.Parts = append(f.Parts, p.question(r, at))
+		f.Parts = append(f.Parts, c.question(p, r, at))
 	}
 	if shards == 0 {
 		return
@@ -361,9 +366,9 @@ func (c *followerConn) place(p *followerPart, img *metaimage.Image) {
 }
 
 // question is what a shard is asked about a partition.
-func (p *followerPart) question(r *fetchRequest, at int) shard.FollowerPart {
+func (c *followerConn) question(p *followerPart, r *fetchRequest, at int) shard.FollowerPart {
 	a := &p.ask
-	return shard.FollowerPart{
+	q := shard.FollowerPart{
 		Handle: p.handle, Index: at,
 		Position: replica.Position{
 			Broker: r.replica, BrokerEpoch: r.replicaEpoch, LeaderEpoch: a.epoch, LEO: a.offset, LastEpoch: a.lastEpoch,
@@ -373,6 +378,23 @@ func (p *followerPart) question(r *fetchRequest, at int) shard.FollowerPart {
 			Offset: a.offset, CurrentLeaderEpoch: a.epoch, LastFetchedEpoch: a.lastEpoch,
 			MaxBytes: int(a.maxBytes), AtLeastOne: true,
 		},
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if d, ok := c.reported[p.id]; ok && d.LeaderEpoch == a.epoch && d.Durable > a.follows.durable && d.Durable <= a.offset {
+		q.Position.Durable, q.Position.DurableEpoch = d.Durable, d.DurableEpoch
+	}
+	return q
+}
+
+// report notes what came between fetches, of partitions that are in the session.
+func (c *followerConn) report(d *kafka.DurableReport) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range d.Positions {
+		if len(c.reported) < followerPartitionsMax {
+			c.reported[d.Positions[i].ID] = d.Positions[i]
+		}
 	}
 }
 
@@ -458,6 +480,9 @@ func (h *Handler) durableReport(req *server.Request) error {
 	var report kafka.DurableReport
 	if err := report.ReadFrom(req.Body); err != nil {
 		return malformed(req, err)
+	}
+	if call, ok := req.Conn.State.(*fetchCall); ok && call.follower != nil {
+		call.follower.report(&report)
 	}
 	sends := make([]*shard.DurableReports, h.cfg.Manager.Shards())
 	for i := range report.Positions {

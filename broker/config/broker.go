@@ -77,7 +77,7 @@ type Broker struct {
 	ReplicaFetchResponseMaxBytes int
 	ReplicaFetchBackoff          time.Duration // replica.fetch.backoff.ms
 	ReplicaSocketTimeout         time.Duration // replica.socket.timeout.ms
-	RackAwareReplicas            bool          // replica.selector.class is Kafka's by rack
+	ReplicaSelector              string        // replica.selector.class
 
 	RetentionCheck       time.Duration // log.retention.check.interval.ms
 	CheckpointInterval   time.Duration // replica.high.watermark.checkpoint.interval.ms
@@ -189,7 +189,7 @@ func (b *Broker) fill(l Layers) {
 	b.ReplicaFetchResponseMaxBytes = num("replica.fetch.response.max.bytes")
 	b.ReplicaFetchBackoff = ms("replica.fetch.backoff.ms")
 	b.ReplicaSocketTimeout = ms("replica.socket.timeout.ms")
-	b.RackAwareReplicas = v("replica.selector.class").Text == rackAwareSelector
+	b.ReplicaSelector = v("replica.selector.class").Text
 	b.CheckpointInterval = ms("replica.high.watermark.checkpoint.interval.ms")
 	b.RecoveryLanes = num("num.recovery.threads.per.data.dir")
 	if v("auto.leader.rebalance.enable").Bool {

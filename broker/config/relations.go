@@ -40,9 +40,6 @@ func (l *loader) relations(b *Broker) {
 			l.fail("%s %d is above %s %d", pair[0], low, pair[1], high)
 		}
 	}
-	if class := layers.effective(table.byBroker["replica.selector.class"]).Text; class != "" && class != rackAwareSelector && class != leaderSelector {
-		l.fail("replica.selector.class %s is not served: want %s or %s", class, rackAwareSelector, leaderSelector)
-	}
 	if n := num("replica.socket.timeout.ms"); n < 1 {
 		l.fail("replica.socket.timeout.ms %d: want at least 1", n)
 	}

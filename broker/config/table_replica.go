@@ -1,9 +1,9 @@
 package config
 
-// The values of replica.selector.class.
+// The values of replica.selector.class that are served, beside none.
 const (
-	rackAwareSelector = "org.apache.kafka.common.replica.RackAwareReplicaSelector"
-	leaderSelector    = "org.apache.kafka.common.replica.LeaderSelector"
+	RackAwareSelector = "org.apache.kafka.common.replica.RackAwareReplicaSelector"
+	LeaderSelector    = "org.apache.kafka.common.replica.LeaderSelector"
 )
 
 // replicaEntries are the settings of replicas, and what topics are created with.

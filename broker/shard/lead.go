@@ -29,9 +29,6 @@ type FollowerPart struct {
 // Mark says that a watched partition of a session has moved.
 type Mark struct {
 	Index int
-	// Urgent: there is something to read, or the leadership changed. Else only
-	// the high watermark or the log start moved.
-	Urgent bool
 }
 
 // FollowerSession joins the shards' answers of a follower's fetch, and gathers
@@ -179,7 +176,7 @@ func (h *Handle) moved() {
 		switch {
 		case w.urgent && (now.LEO != w.seen.LEO || now.LeaderEpoch != w.seen.LeaderEpoch || now.Leading != w.seen.Leading || h.closed):
 			w.urgent, w.progress = false, false
-			w.session.mark(Mark{Index: w.index, Urgent: true})
+			w.session.mark(Mark{Index: w.index})
 		case w.progress && (now.HighWatermark != w.seen.HighWatermark || now.LogStart != w.seen.LogStart):
 			w.progress = false
 			w.session.mark(Mark{Index: w.index})
@@ -188,6 +185,16 @@ func (h *Handle) moved() {
 	}
 	clear(h.followers[len(kept):])
 	h.followers = kept
+}
+
+// askAgain has the followers' positions looked at once more: one that counted
+// for nothing may count in the newer role (rule L4).
+func (h *Handle) askAgain() {
+	for i := range h.followers {
+		if w := &h.followers[i]; w.urgent && !w.session.ended.Load() {
+			w.session.mark(Mark{Index: w.index})
+		}
+	}
 }
 
 // DurableReports are what a follower says between its fetches, to one shard.

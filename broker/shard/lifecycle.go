@@ -36,6 +36,7 @@ func (m *roles) on(s *Shard) {
 	s.list(m.h)
 	m.h.machine.Apply(s.now, m.role, &s.ready)
 	s.carryOut(m.h)
+	m.h.askAgain()
 	s.roleChanged(m.h, m.role)
 }
 

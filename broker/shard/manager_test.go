@@ -80,7 +80,7 @@ func newWorld(t *testing.T, fsys vfs.FS, shards int) *world {
 		Directory: func(kafka.UUID) *logdir.Dir { return dir },
 		Placed:    func(map[*logdir.Dir][]kafka.TopicPartition) error { return nil },
 		LoadBytes: 1 << 20,
-		Fetcher:   &fetches{}, ISRs: &fetches{}, BrokerEpoch: func() int64 { return 1 },
+		Fetcher:   &fetches{}, ISRs: &fetches{}, BrokerEpoch: func() int64 { return 0 },
 		NewCoordinator: func(string) func() coord.Machine { return nil },
 	}, "cluster")
 	return w
