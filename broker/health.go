@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/moldau/moldau/broker/uplink"
 	"github.com/moldau/moldau/clock"
 )
 
@@ -52,74 +53,117 @@ func (b *Broker) running() error {
 	}
 }
 
+// signs are what the node's health is judged by, at a moment.
+type signs struct {
+	running error // nil while the node serves
+	now     clock.Mono
+	wall    int64 // ms
+	// shard is the one whose loop went round longest ago, at round.
+	shard int
+	round clock.Mono
+	// contact with the controllers, and the session that they grant.
+	contact uplink.Contact
+	session time.Duration
+	dirs    []dirSigns
+	stall   time.Duration // moldau.disk.stall.ms
+	lost    []lostDir
+}
+
+// dirSigns are those of an open log directory.
+type dirSigns struct {
+	path string
+	err  error         // nil: online
+	sync time.Duration // how long its oldest sync takes already
+}
+
+// shardSigns looks at the shards alone, and takes no lock: whatever hangs, it answers.
+func (b *Broker) shardSigns() signs {
+	s := signs{running: b.running(), now: b.cfg.Clock.Mono(), wall: b.cfg.Clock.Wall()}
+	if s.running == nil {
+		s.shard, s.round = b.manager.Slowest()
+	}
+	return s
+}
+
+// signs looks at the node.
+func (b *Broker) signs() signs {
+	s := b.shardSigns()
+	if s.running != nil {
+		return s
+	}
+	s.contact, s.session, s.stall = b.uplink.Contact(), b.cfg.Settings.BrokerSession, b.cfg.Settings.DiskStall
+	for _, d := range b.dirs {
+		s.dirs = append(s.dirs, dirSigns{d.Path(), d.Err(), time.Duration(d.Stats().OldestSyncMs) * time.Millisecond})
+	}
+	b.offline.mu.Lock()
+	s.lost = slices.Clone(b.offline.list)
+	b.offline.mu.Unlock()
+	return s
+}
+
 // Live says why the process should be ended and started anew, nil if that
 // would not help: only a shard that stands still is mended by it. It is nil
 // while the node starts or stops, which may take long.
-func (b *Broker) Live() error {
-	if b.running() != nil {
-		return nil
-	}
-	now := b.cfg.Clock.Mono()
-	if shard, at := b.manager.Slowest(); now.Sub(at) > stuckAfter {
-		return fmt.Errorf("shard %d stands still since %s", shard, b.since(now, at))
+func (b *Broker) Live() error { return b.shardSigns().live() }
+
+func (s signs) live() error {
+	if s.running == nil && s.now.Sub(s.round) > stuckAfter {
+		return fmt.Errorf("shard %d stands still since %s", s.shard, s.since(s.round))
 	}
 	return nil
 }
 
 // Healthy says why the node should get no clients, nil if it should.
-func (b *Broker) Healthy() error {
-	if err := b.running(); err != nil {
+func (b *Broker) Healthy() error { return b.signs().healthy() }
+
+func (s signs) healthy() error {
+	if s.running != nil {
+		return s.running
+	}
+	if err := s.live(); err != nil {
 		return err
 	}
-	if err := b.Live(); err != nil {
-		return err
+	if s.contact.Fenced {
+		return fmt.Errorf("fenced since %s", s.since(s.contact.FencedSince))
 	}
-	now := b.cfg.Clock.Mono()
-	if contact := b.uplink.Contact(); contact.Fenced {
-		return fmt.Errorf("fenced since %s", b.since(now, contact.FencedSince))
+	if !slices.ContainsFunc(s.dirs, func(d dirSigns) bool { return d.err == nil }) {
+		return fmt.Errorf("all %d log directories are offline", len(s.dirs))
 	}
-	for _, d := range b.dirs {
-		if d.Err() == nil {
-			return nil
-		}
-	}
-	return fmt.Errorf("all %d log directories are offline", len(b.dirs))
+	return nil
 }
 
 // Troubles are what an operator should look at, each with the time since
 // when it lasts, whether or not clients are served meanwhile.
-func (b *Broker) Troubles() (troubles []string) {
-	if b.running() != nil {
+func (b *Broker) Troubles() []string { return b.signs().troubles() }
+
+func (s signs) troubles() (troubles []string) {
+	if s.running != nil {
 		return nil
 	}
-	now := b.cfg.Clock.Mono()
 	tell := func(since clock.Mono, format string, args ...any) {
-		troubles = append(troubles, fmt.Sprintf(format, args...)+" since "+b.since(now, since))
+		troubles = append(troubles, fmt.Sprintf(format, args...)+" since "+s.since(since))
 	}
-	b.offline.mu.Lock()
-	for _, d := range b.offline.list {
+	for _, d := range s.lost {
 		tell(d.since, "log directory %s is offline (%v)", d.path, d.err)
 	}
-	b.offline.mu.Unlock()
-	for _, d := range b.dirs {
-		if ms := time.Duration(d.Stats().OldestSyncMs) * time.Millisecond; d.Err() == nil && ms > b.cfg.Settings.DiskStall {
-			tell(now.Add(-ms), "log directory %s has not finished a sync", d.Path())
+	for _, d := range s.dirs {
+		if d.err == nil && d.sync > s.stall {
+			tell(s.now.Add(-d.sync), "log directory %s has not finished a sync", d.path)
 		}
 	}
-	contact := b.uplink.Contact()
-	if now.Sub(contact.Answered) > b.cfg.Settings.BrokerSession {
-		tell(contact.Answered, "no controller answers")
+	if s.now.Sub(s.contact.Answered) > s.session {
+		tell(s.contact.Answered, "no controller answers")
 	}
-	if contact.Fenced {
-		tell(contact.FencedSince, "fenced")
+	if s.contact.Fenced {
+		tell(s.contact.FencedSince, "fenced")
 	}
-	if shard, at := b.manager.Slowest(); now.Sub(at) > stuckAfter {
-		tell(at, "shard %d stands still", shard)
+	if s.now.Sub(s.round) > stuckAfter {
+		tell(s.round, "shard %d stands still", s.shard)
 	}
 	return troubles
 }
 
 // since is the time of at on the wall's clock.
-func (b *Broker) since(now, at clock.Mono) string {
-	return time.UnixMilli(b.cfg.Clock.Wall() - now.Sub(at).Milliseconds()).UTC().Format(time.RFC3339)
+func (s signs) since(at clock.Mono) string {
+	return time.UnixMilli(s.wall - s.now.Sub(at).Milliseconds()).UTC().Format(time.RFC3339)
 }

@@ -444,6 +444,12 @@ func (w *metricsWorld) crowd(c *client) {
 		w.t.Errorf("a connection that waited: %v", err)
 	}
 	w.await("a connection that waited", func() bool { return w.value("moldau_acceptor_blocked_seconds_total", `listener="clients"`) > 0 })
+	limit("max.connection.creation.rate", "1")
+	for range 12 { // a burst of ten is free
+		w.client()
+	}
+	w.await("a connection that came too soon", func() bool { return w.value("moldau_acceptor_throttled_seconds_total", `listener="clients"`) > 0 })
+	limit("max.connection.creation.rate", "2147483647")
 }
 
 // hungDisk holds a sync back.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/moldau/moldau/broker/config"
 	"github.com/moldau/moldau/broker/controller"
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/metaimage"
@@ -256,21 +258,35 @@ func (b *Broker) appliedOffset() int64 {
 	return b.manager.Image().Offset()
 }
 
-// directoryStatus lists the directories that are lost and those whose disk
-// does not answer in time.
-func (b *Broker) directoryStatus() (offline, stalled []kafka.UUID) {
+// directoryStatus lists the directories that are lost, those whose disk
+// does not answer in time, and those that are to get no new replicas.
+func (b *Broker) directoryStatus() (status uplink.DirectoryStatus) {
+	cordoned := b.cordoned(b.holder.Load())
 	for _, id := range b.identity.Directories {
 		d := b.dirByPath(id.Path)
+		if d != nil && slices.Contains(cordoned, d) {
+			status.Cordoned = append(status.Cordoned, id.ID)
+		}
 		switch {
 		case d == nil || d.Err() != nil:
 			if !id.ID.IsZero() {
-				offline = append(offline, id.ID)
+				status.Offline = append(status.Offline, id.ID)
 			}
 		case d.Stats().OldestSyncMs > b.cfg.Settings.DiskStall.Milliseconds():
-			stalled = append(stalled, id.ID)
+			status.Stalled = append(status.Stalled, id.ID)
 		}
 	}
-	return offline, stalled
+	return status
+}
+
+// cordoned are the open directories that get no new replicas, by an image.
+func (b *Broker) cordoned(img *metaimage.Image) (dirs []*logdir.Dir) {
+	for _, path := range config.CordonedDirs(b.layers(img, ""), b.cfg.Settings.LogDirs) {
+		if d := b.dirByPath(path); d != nil {
+			dirs = append(dirs, d)
+		}
+	}
+	return dirs
 }
 
 // unfence asks for a place among the live brokers and waits until the

@@ -350,7 +350,7 @@ func (b *Broker) startManager() error {
 	}
 	b.manager = shard.NewManager(shard.Config{
 		NodeID: b.cfg.Settings.NodeID, Shards: shards, Clock: b.cfg.Clock, Events: b.cfg.Events, Dirs: b.dirs, Life: b.life,
-		Topic: b.topicConfig, NewCoordinator: b.newCoordinator, Directory: b.dirByID, Placed: b.placed,
+		Topic: b.topicConfig, NewCoordinator: b.newCoordinator, Directory: b.dirByID, Placed: b.placed, Cordoned: b.cordoned,
 		LoadBytes: b.cfg.Settings.OffsetsLoadBytes,
 		Fetcher:   b.fetcher, ISRs: proposals{b.uplink}, BrokerEpoch: b.uplink.BrokerEpoch,
 	}, b.identity.ClusterID)

@@ -23,7 +23,7 @@ func (r *run) crossCheck(p *partition) {
 	}
 	for _, event := range r.events {
 		if strikes(event, p) && (event.Kind == history.EventLeader || event.Kind == history.EventDamage ||
-			event.Kind == history.EventUnclean || event.Kind == history.EventPowerLoss && p.topic.Durability == history.DurabilityOS) {
+			event.Kind == history.EventUnclean || event.Kind == history.EventPowerLoss && r.tells(event) && p.topic.Durability == history.DurabilityOS) {
 			return
 		}
 	}

@@ -26,9 +26,11 @@
 // its topic and its acks. What struck between an append and the end excuses a
 // loss only if the expectation lists it. That is by partition, or for all where
 // an event names no topic: in a cluster under "os" the power loss of one node
-// excuses, although another may have kept the record. Then the injector's
-// choice of EventDamage is the sharper tool. Values of one leader epoch and
-// offset agree whatever struck.
+// excuses, although another may have kept the record. Sharper is a history that
+// tells of elections (Header.Elections): power loss alone then excuses nothing, an
+// unclean election of the partition does. Damage of a partition excuses from then
+// on, as it may be found late. Values of one leader epoch and offset agree whatever
+// struck.
 //
 // # What each sees, and what it cannot see
 //

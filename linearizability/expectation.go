@@ -18,7 +18,8 @@ type Expectation struct {
 //	acks  0  nothing is promised           nothing is promised
 //
 // A kill alone excuses nothing: what was written stays with the kernel. Damage
-// is what the injector marks as more than the promise must survive.
+// is what the injector marks as more than the promise must survive. Where the
+// history tells of elections (Header.Elections), power loss alone excuses nothing.
 var expectations = map[history.Durability]map[int16]Expectation{
 	history.DurabilitySync: {
 		-1: {Kept: true, LostBy: []history.EventKind{history.EventDamage, history.EventUnclean}},

@@ -198,7 +198,30 @@ func (x *index) excused(p *partition, e Expectation, from, to int64) bool {
 		return true
 	}
 	for _, event := range x.events {
-		if event.At >= from && event.At <= to && strikes(event, p) && slices.Contains(e.LostBy, event.Kind) {
+		since := from
+		if event.Kind == history.EventDamage && event.Topic != "" {
+			since = 0 // what comes after damage may go with it when it is found
+		}
+		if event.At >= since && event.At <= to && strikes(event, p) && slices.Contains(e.LostBy, event.Kind) && x.tells(event) {
+			return true
+		}
+	}
+	return false
+}
+
+// tells reports whether an event may excuse a loss: where elections tell of those
+// that power loss brought about, the power loss does not.
+func (x *index) tells(event *history.Event) bool {
+	return event.Kind != history.EventPowerLoss || !x.h.Header.Elections
+}
+
+// during reports whether an event of a kind struck a partition between two times.
+func (x *index) during(kind history.EventKind, part history.TopicPartition, from, to int64) bool {
+	for _, event := range x.events {
+		if event.At > to {
+			return false
+		}
+		if event.Kind == kind && event.At >= from && event.Topic == part.Topic && event.Partition == part.Partition {
 			return true
 		}
 	}

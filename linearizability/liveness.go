@@ -8,19 +8,10 @@ import (
 
 // checkLiveness demands, once faults are over, progress of every client that
 // the mark names within its deadline, no operation open for longer than that,
-// nothing left behind by a clean stop, and no late answer where a run promises
-// that nothing holds one up.
+// nothing left behind by a clean stop, nor long after the end of a process, and
+// no late answer where a run promises that nothing holds one up.
 func checkLiveness(r *run) {
-	for _, event := range r.events {
-		if event.Kind != history.EventCleanStop {
-			continue
-		}
-		for _, left := range event.Left {
-			if left.Count > left.Allowed {
-				r.violation("left-behind", nil, "node %d left %d %s behind at its clean stop at %s, %d are allowed", event.Node, left.Count, left.What, seconds(event.At), left.Allowed)
-			}
-		}
-	}
+	r.leftBehind()
 	r.late()
 	healed := r.healed()
 	if healed == nil {
@@ -29,6 +20,23 @@ func checkLiveness(r *run) {
 	}
 	r.progress(healed)
 	r.stuck(healed)
+}
+
+// leftBehind: what a process leaves is what the event allows.
+func (r *run) leftBehind() {
+	for _, event := range r.events {
+		for _, left := range event.Left {
+			if left.Count <= left.Allowed {
+				continue
+			}
+			switch event.Kind {
+			case history.EventCleanStop:
+				r.violation("left-behind", nil, "node %d left %d %s behind at its clean stop at %s, %d are allowed", event.Node, left.Count, left.What, seconds(event.At), left.Allowed)
+			case history.EventOutlived:
+				r.violation("outlived", nil, "node %d: %d %s of process %s are still there at %s, long after its end, %d are allowed", event.Node, left.Count, left.What, event.Name, seconds(event.At), left.Allowed)
+			}
+		}
+	}
 }
 
 // progress: after the mark each client has begun and finished something that

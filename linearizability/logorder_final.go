@@ -14,6 +14,10 @@ func (c *logOrder) ending() {
 		return
 	}
 	if !f.whole {
+		if c.excused(c.p, c.p.committed(), c.h.End, c.h.End) {
+			c.note("%s: damaged, so that offsets from %d to %d cannot be read", c.p, f.holeAt, f.end)
+			return
+		}
 		c.unread()
 		return
 	}

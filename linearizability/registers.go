@@ -116,7 +116,7 @@ func (r *run) forgetting(reg *register) []int64 {
 		switch {
 		case event.Kind == history.EventGroupReset && event.Name == group,
 			event.Topic == "" && (event.Kind == history.EventDamage || event.Kind == history.EventUnclean),
-			event.Topic == "" && event.Kind == history.EventPowerLoss && r.groupsForget():
+			event.Topic == "" && event.Kind == history.EventPowerLoss && r.tells(event) && r.groupsForget():
 			times = append(times, event.At)
 		}
 	}

@@ -35,7 +35,8 @@ func parseScript(t *testing.T, text string) *history.History {
 		case fields[0] == "event":
 			s.event(newArgs(t, fields[2:]), history.EventKind(fields[1]))
 		case fields[0] == "header":
-			s.h.Header.SkewMaxMs = newArgs(t, fields[1:]).num("skew", 0)
+			a := newArgs(t, fields[1:])
+			s.h.Header.SkewMaxMs, s.h.Header.Elections = a.num("skew", 0), a.has("elections")
 		case fields[0] == "end":
 			s.h.End = atoi(t, fields[1]) * 1e6
 		default:
@@ -181,7 +182,7 @@ func (s *script) body(op *history.Op, a args) {
 		op.Txn = &history.Txn{Txn: a.str("txn"), Commit: a.has("commit")}
 	case history.KindSessionFetch:
 		op.Topic = ""
-		op.Session = &history.Session{ID: int32(a.num("id", 0)), Made: int32(a.num("made", 7)), Epoch: int32(a.num("epoch", 0)),
+		op.Session = &history.Session{ID: int32(a.num("id", 0)), Made: int32(a.num("made", 7)), Epoch: int32(a.num("epoch", 0)), Since: op.Invoke, Until: op.Return,
 			Requested: s.parts(a.list("req")), Answered: s.parts(a.list("ans")), Before: s.parts(a.list("before")), After: s.parts(a.list("after"))}
 		for _, part := range s.parts(a.list("forget")) {
 			op.Session.Forgotten = append(op.Session.Forgotten, part.TopicPartition)

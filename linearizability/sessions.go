@@ -96,6 +96,12 @@ func find(parts []history.SessionPart, part history.TopicPartition) *history.Ses
 // answered what it tells now, nil if it leaves it out.
 func (r *run) sessionPart(op *history.Op, told history.SessionPart, answered, before, after *history.SessionPart) {
 	name := r.name(told.TopicPartition)
+	if readFailed(answered, before, after) && r.during(history.EventReadError, told.TopicPartition, op.Session.Since, op.Session.Until) {
+		return // one of the three met a read that failed, the others need not
+	}
+	if r.doubtful(told.TopicPartition, op.Session.Since, op.Session.Until) {
+		return
+	}
 	between := func(v, low, high int64) bool { return v >= min(low, high) && v <= max(low, high) }
 	steady := before.Code == after.Code
 	if answered == nil {
@@ -123,4 +129,18 @@ func (r *run) sessionPart(op *history.Op, told history.SessionPart, answered, be
 	case before.First == after.First && answered.First != before.First:
 		r.violation("session-differs", []*history.Op{op}, "%s answered offsets from %d on, its shadows from %d on", name, answered.First, before.First)
 	}
+}
+
+// storageError is Kafka's KAFKA_STORAGE_ERROR.
+const storageError = 56
+
+// readFailed reports whether one of the answers that are there is that storage failed.
+func readFailed(answers ...*history.SessionPart) bool {
+	return slices.ContainsFunc(answers, func(a *history.SessionPart) bool { return a != nil && a.Code == storageError })
+}
+
+// doubtful reports whether answers about a partition between two times may have
+// differed because bytes of its log did.
+func (r *run) doubtful(part history.TopicPartition, since, until int64) bool {
+	return r.during(history.EventFlip, part, since, until) || r.during(history.EventDamage, part, 0, until)
 }

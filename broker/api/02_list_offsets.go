@@ -125,12 +125,14 @@ func answer(q *shard.Query, out *kmsg.ListOffsetsResponseTopicPartition, version
 // search looks into the segments on this goroutine.
 func search(h *shard.Handle, s replica.TimeSearch) replica.ListOffsetAnswer {
 	var found logdir.TimestampOffset
-	var err error
-	if s.Max {
-		found, err = h.Partition().MaxTimestampOffset(s.From, s.UpTo)
-	} else {
-		found, err = h.Partition().OffsetForTimestamp(s.Timestamp, s.From, s.UpTo)
-	}
+	err := h.Checked(func() (err error) {
+		if s.Max {
+			found, err = h.Partition().MaxTimestampOffset(s.From, s.UpTo)
+		} else {
+			found, err = h.Partition().OffsetForTimestamp(s.Timestamp, s.From, s.UpTo)
+		}
+		return err
+	})
 	switch {
 	case err != nil:
 		return replica.ListOffsetAnswer{Code: readError(err)}

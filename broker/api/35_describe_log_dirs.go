@@ -6,22 +6,25 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/moldau/moldau/broker/config"
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/seglog/logdir"
 	"github.com/moldau/moldau/broker/shard"
 )
 
 // describeLogDirs answers key 35: what lies in each log directory (KIP-113);
-// v4 adds the file system's size (KIP-827).
+// v4 adds the file system's size (KIP-827), v5 whether it is cordoned (KIP-1066).
 func (h *Handler) describeLogDirs(r *kmsg.DescribeLogDirsRequest) kmsg.Response {
 	resp := kmsg.NewPtrDescribeLogDirsResponse()
 	handles := h.cfg.Manager.Handles()
 	slices.SortFunc(handles, func(a, b *shard.Handle) int {
 		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.ID.Partition, b.ID.Partition))
 	})
+	cordoned := config.CordonedDirs(h.cfg.Layers(h.cfg.Manager.Image(), ""), h.cfg.Settings.LogDirs)
 	for _, d := range h.cfg.Dirs {
 		out := kmsg.NewDescribeLogDirsResponseDir()
 		out.Dir, out.TotalBytes, out.UsableBytes = d.Path(), -1, -1
+		out.IsCordoned = slices.Contains(cordoned, d.Path())
 		if d.Err() != nil {
 			out.ErrorCode = int16(kafka.ErrKafkaStorageError)
 			resp.Dirs = append(resp.Dirs, out)

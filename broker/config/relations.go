@@ -111,7 +111,7 @@ func (l *loader) lists(b *Broker, list func(string) []string) {
 			l.fail("invalid value \"\" for %sassignors: want at least one", kind)
 		}
 	}
-	for _, dir := range list("cordoned.log.dirs") {
+	for _, dir := range list(cordonedName) {
 		if dir != "*" && !slices.Contains(b.LogDirs, dir) {
 			l.fail("cordoned.log.dirs names %s, which log.dirs does not", dir)
 		}

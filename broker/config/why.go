@@ -7,7 +7,6 @@ const (
 	whyClassic      = "the classic protocol alone is served yet"
 	whyCompaction   = "logs are not compacted yet"
 	whyConsumer     = "the consumer protocol is not served yet"
-	whyCordoned     = "a new replica goes to the directory with the fewest"
 	whyDirFailure   = "the controller of a node alone hears of a lost directory with the next heartbeat"
 	whyFlush        = "sync durability syncs before each acknowledgement; at os files are synced every 5 s"
 	whyInternal     = "internal to Kafka's own code"

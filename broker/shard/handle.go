@@ -24,6 +24,8 @@ type Handle struct {
 
 	standing seglog.Standing // the Manager's: what recovery found, until it is lifted
 
+	damaged atomic.Bool // found while the log was read, and reported
+
 	// settings that connections read while they validate batches.
 	settings atomic.Pointer[Settings]
 
@@ -48,9 +50,6 @@ type Settings struct {
 
 // Settings are the topic's as of the newest image.
 func (h *Handle) Settings() *Settings { return h.settings.Load() }
-
-// Read opens the byte ranges that plan allows, for sending.
-func (h *Handle) Read(plan seglog.ReadPlan) (*logdir.Extent, error) { return h.part.Read(plan) }
 
 // Partition is the folder behind the replica, for searches by time.
 func (h *Handle) Partition() *logdir.Partition { return h.part }

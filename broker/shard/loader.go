@@ -132,10 +132,7 @@ func (l *loader) damaged(h *Handle, err error) bool {
 	if !errors.Is(err, logdir.ErrCorrupt) {
 		return false
 	}
-	if failed := h.part.SetStanding(seglog.Damaged); failed != nil {
-		err = fmt.Errorf("%w; the verdict is not recorded: %w", err, failed)
-	}
-	h.shard.events.Emit(DamageFound{Dir: h.dir.Path(), Topic: h.Topic, Partition: h.ID.Partition, Err: err})
+	h.foundDamage(err)
 	return true
 }
 

@@ -3,6 +3,7 @@ package shard
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -37,6 +38,8 @@ type Config struct {
 	Topic func(img *metaimage.Image, topic string) TopicConfig
 	// Directory is the open log directory with the id, nil if it is lost.
 	Directory func(id kafka.UUID) *logdir.Dir
+	// Cordoned are the directories that get no new replicas, by an image, as long as there are others; nil: none.
+	Cordoned func(img *metaimage.Image) []*logdir.Dir
 	// Placed makes it known where new replicas lie that the metadata has not
 	// assigned to a directory yet. It returns when that is known, or with an
 	// error, upon which they are not made.
@@ -289,6 +292,7 @@ func (m *Manager) openAll(img *metaimage.Image, ids []kafka.TopicPartition) {
 	create := make(map[*logdir.Dir][]logdir.Spec)
 	unassigned := make(map[*logdir.Dir][]kafka.TopicPartition)
 	var elsewhere []recovered // not where the metadata has them
+	cordoned := m.cordoned(img)
 	for _, id := range ids {
 		topic := img.Topic(id.Topic)
 		cfg, known := configs[id.Topic]
@@ -309,7 +313,7 @@ func (m *Manager) openAll(img *metaimage.Image, ids []kafka.TopicPartition) {
 			continue
 		}
 		if assigned == kafka.DirUnassigned {
-			if dir = m.place(create); dir != nil {
+			if dir = m.place(create, cordoned); dir != nil {
 				unassigned[dir] = append(unassigned[dir], id)
 			}
 		}
@@ -479,8 +483,17 @@ func (m *Manager) clearName(topic string, id kafka.TopicPartition) {
 	}
 }
 
-// place picks the online directory with the fewest replicas.
-func (m *Manager) place(planned map[*logdir.Dir][]logdir.Spec) *logdir.Dir {
+func (m *Manager) cordoned(img *metaimage.Image) []*logdir.Dir {
+	if m.cfg.Cordoned == nil {
+		return nil
+	}
+	return m.cfg.Cordoned(img)
+}
+
+// place picks the online directory with the fewest replicas of those that are
+// not cordoned. Where all are, the controller gave the replica to this broker before it
+// heard of it, and a cordoned one takes it.
+func (m *Manager) place(planned map[*logdir.Dir][]logdir.Spec, cordoned []*logdir.Dir) *logdir.Dir {
 	var best *logdir.Dir
 	least := 0
 	for _, d := range m.cfg.Dirs {
@@ -488,12 +501,18 @@ func (m *Manager) place(planned map[*logdir.Dir][]logdir.Spec) *logdir.Dir {
 			continue
 		}
 		n := d.Stats().Partitions + len(planned[d])
+		if slices.Contains(cordoned, d) {
+			n += cordonedLoad
+		}
 		if best == nil || n < least {
 			best, least = d, n
 		}
 	}
 	return best
 }
+
+// cordonedLoad is more replicas than any directory has.
+const cordonedLoad = math.MaxInt / 2
 
 // give hands an open replica to the shard with the least load.
 func (m *Manager) give(img *metaimage.Image, dir *logdir.Dir, part *logdir.Partition, machine *replica.Replica, cfg TopicConfig, topic string, id kafka.TopicPartition) *Handle {

@@ -40,6 +40,13 @@ type Feature struct {
 	Min, Max int16
 }
 
+// DirectoryStatus is what a heartbeat says of log directories.
+type DirectoryStatus struct {
+	Offline  []kafka.UUID
+	Stalled  []kafka.UUID // the disk does not answer
+	Cordoned []kafka.UUID // they get no new replicas (KIP-1066)
+}
+
 // Config of the broker's side. All fields are needed but where noted.
 type Config struct {
 	Clock   clock.Clock
@@ -70,9 +77,8 @@ type Config struct {
 	// AppliedOffset is the metadata offset that the broker acts upon. Nil:
 	// that of the published image.
 	AppliedOffset func() int64
-	// DirectoryStatus lists directories that went offline and those that do
-	// not answer. Nil: none.
-	DirectoryStatus func() (offline, stalled []kafka.UUID)
+	// DirectoryStatus is what the heartbeats say of the log directories. Nil: nothing.
+	DirectoryStatus func() DirectoryStatus
 	// OnFailure hears that this broker has no place in the cluster (another
 	// cluster id, its metadata parted from the cluster's): the node must stop.
 	// It must not wait.

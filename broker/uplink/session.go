@@ -13,7 +13,7 @@ import (
 // Versions of the requests that the session sends.
 const (
 	registrationVersion = 4
-	heartbeatVersion    = 1
+	heartbeatVersion    = 2
 )
 
 // session registers the broker and sends its heartbeats, on one connection,
@@ -118,11 +118,15 @@ func (u *Uplink) heartbeat(l **link) error {
 	u.state.mu.Unlock()
 	req.CurrentMetadataOffset = u.appliedOffset()
 	if u.cfg.DirectoryStatus != nil {
-		offline, stalled := u.cfg.DirectoryStatus()
-		for _, d := range offline {
+		status := u.cfg.DirectoryStatus()
+		for _, d := range status.Offline {
 			req.OfflineLogDirs = append(req.OfflineLogDirs, d)
 		}
-		metarecord.SetStalledDirs(req, stalled)
+		req.CordonedLogDirs = [][16]byte{} // not null: those of before are no longer cordoned
+		for _, d := range status.Cordoned {
+			req.CordonedLogDirs = append(req.CordonedLogDirs, d)
+		}
+		metarecord.SetStalledDirs(req, status.Stalled)
 	}
 	next, resp, err := u.ask(*l, req, requestTimeout)
 	*l = next

@@ -6,7 +6,7 @@
 // The recorder makes Ops and gives them to a Writer; Load gives the whole
 // History back, which nobody changes from then on.
 //
-// # Format, version 1
+// # Format, version 2
 //
 // JSON, one object a line, each with exactly one member that says what it is:
 //
@@ -39,6 +39,9 @@
 //     any more. A topic that is deleted needs none.
 //  8. A client is one member of one group at a time.
 //  9. EventDamage is written where more was destroyed than the promise must
-//     survive, and only there: it excuses. So do EventUnclean, and, by
-//     durability and acks, EventPowerLoss and EventLeader.
+//     survive, and only there: it excuses, and names the partition where it can.
+//     So do EventUnclean, and, by durability and acks, EventLeader, and
+//     EventPowerLoss unless Header.Elections says that elections tell.
+//  10. EventReadError and EventFlip are about single reads, at their time: they
+//     excuse answers that were given meanwhile, and no loss.
 package history

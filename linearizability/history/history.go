@@ -3,7 +3,7 @@ package history
 // Format and Version are what the first line of a history says.
 const (
 	Format  = "moldau-history"
-	Version = 1
+	Version = 2
 )
 
 // History is one run.
@@ -23,6 +23,9 @@ type Header struct {
 	Scenario  string `json:"scenario,omitempty"`
 	EpochMs   int64  `json:"epochMs"`   // wall clock, ms, at true time 0
 	SkewMaxMs int64  `json:"skewMaxMs"` // no broker's wall clock was ever further from the true one
+	// Elections says that each unclean election which lost records lawfully is an
+	// EventUnclean: then power loss alone excuses nothing.
+	Elections bool `json:"elections,omitempty"`
 }
 
 // Durability is a topic's promise about power loss.
@@ -64,8 +67,11 @@ const (
 	EventGroupReset  EventKind = "group-reset"      // Name is a group that was forgotten lawfully
 	EventHealed      EventKind = "healed"           // faults are over; Clients make progress within DeadlineNs
 	EventCleanStop   EventKind = "clean-stop"       // Left was still there when the node had stopped
+	EventOutlived    EventKind = "outlived"         // Left was still there long after the process Name had ended
 	EventCorrupt     EventKind = "corrupt"          // a client was given bytes with a wrong checksum, and nothing struck that may do that
 	EventPrompt      EventKind = "prompt"           // nothing that strikes holds an answer up: from now on each is there within DeadlineNs
+	EventReadError   EventKind = "read-error"       // a read of the partition's files failed, and no other
+	EventFlip        EventKind = "flip"             // a read of the partition's log returned a wrong bit, which the disk does not have
 	EventNetworkCut  EventKind = "network-cut"
 	EventNetworkHeal EventKind = "network-heal"
 	EventFault       EventKind = "fault" // any other; Name says which
@@ -85,7 +91,7 @@ type Event struct {
 	Left       []Leftover `json:"left,omitempty"`
 }
 
-// Leftover is something that a clean stop left behind.
+// Leftover is something that a process left behind.
 type Leftover struct {
 	What    string `json:"what"` // goroutines, descriptors, bytes, timers
 	Count   int64  `json:"count"`

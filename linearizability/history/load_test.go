@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	header = `{"header":{"format":"moldau-history","version":1,"seed":"18446744073709551615","epochMs":5,"skewMaxMs":0}}`
+	header = `{"header":{"format":"moldau-history","version":2,"seed":"18446744073709551615","epochMs":5,"skewMaxMs":0}}`
 	topic  = `{"topic":{"id":"x","name":"t","partitions":2,"durability":"sync","retentionMs":-1,"retentionBytes":-1}}`
 	fetch  = `{"op":{"id":1,"client":"c","node":1,"kind":"fetch","invoke":1,"return":2,"outcome":"ok","code":0,"topic":"x","partition":1,` +
 		`"read":{"position":0,"leaderEpoch":1,"highWatermark":1,"lastStable":1,"logStart":0,"records":[{"o":0,"e":1,"v":"18446744073709551615","t":1,"p":-1,"pe":-1,"s":-1}]}}}`
@@ -40,7 +40,7 @@ func TestLoadRefuses(t *testing.T) {
 	}{
 		{"line 1: the header is the first line", []string{topic, ending(1)}},
 		{"line 2: the header is the first line", []string{header, header, ending(2)}},
-		{"version 2, this reads", []string{strings.Replace(header, `"version":1`, `"version":2`, 1), ending(1)}},
+		{"version 1, this reads", []string{strings.Replace(header, `"version":2`, `"version":1`, 1), ending(1)}},
 		{"cut off", []string{header, topic}},
 		{"counts 3 lines, there were 2", []string{header, topic, ending(3)}},
 		{"a line after the end", []string{header, ending(1), topic}},

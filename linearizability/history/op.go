@@ -142,8 +142,11 @@ type EpochEnd struct {
 }
 
 // Session is one incremental fetch, with what sessionless fetches of the same
-// partitions answered just before and just after it.
+// partitions answered just before and just after it. Since is when the first of
+// them was asked, Until when the last was answered, in ns of true time.
 type Session struct {
+	Since     int64            `json:"since"`
+	Until     int64            `json:"until"`
 	ID        int32            `json:"id"`    // 0 in the fetch that makes one
 	Made      int32            `json:"made"`  // the id in the answer
 	Epoch     int32            `json:"epoch"` // 0 makes it anew

@@ -85,17 +85,17 @@ func diskFaults() []Fault {
 			Strike: flip,
 		},
 		{
-			Name: "disk-rot", Weight: 30, Every: 20 * time.Second, Marks: []string{"disk.rot"}, Beyond: true, Rots: true,
+			Name: "disk-rot", Weight: 30, Every: 20 * time.Second, Marks: []string{"disk.rot"}, Beyond: true,
 			About:  "A bit of a log has changed for good. A client sees it by the checksum; another copy replaces it where there is one.",
 			Strike: func(s *Site) { s.onceOnDisk(simfs.Rot, isSegment) },
 		},
 		{
-			Name: "disk-lost-write", Weight: 30, Every: 20 * time.Second, Marks: []string{"disk.lostwrite"}, Beyond: true, Rots: true,
+			Name: "disk-lost-write", Weight: 30, Every: 20 * time.Second, Marks: []string{"disk.lostwrite"}, Beyond: true,
 			About:  "A write to a log seems to succeed and is not there.",
 			Strike: func(s *Site) { s.onceOnDisk(simfs.LostWrite, isSegment) },
 		},
 		{
-			Name: "disk-misdirect", Weight: 30, Every: 20 * time.Second, Marks: []string{"disk.misdirect"}, Beyond: true, Rots: true,
+			Name: "disk-misdirect", Weight: 30, Every: 20 * time.Second, Marks: []string{"disk.misdirect"}, Beyond: true,
 			About:  "A write to a log lands somewhere else, perhaps in another partition's.",
 			Strike: func(s *Site) { s.onceOnDisk(simfs.Misdirect, isSegment) },
 		},
@@ -113,7 +113,7 @@ func diskFaults() []Fault {
 				}
 				s.down(func() {
 					s.Node.Kill()
-					if err := s.Node.Disk.Replace(dir); err != nil {
+					if err := s.World.Replace(s.Node, dir); err != nil {
 						s.Trace("%v", err)
 					}
 				})

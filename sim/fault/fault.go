@@ -27,8 +27,6 @@ type Fault struct {
 	// Beyond says that it destroys more than one copy may lose: a swarm has it
 	// only where the run allows that.
 	Beyond bool
-	// Rots says that clients may be given bytes whose checksum is wrong.
-	Rots bool
 }
 
 // Site is where a fault strikes.

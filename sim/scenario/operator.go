@@ -4,14 +4,12 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/moldau/moldau/linearizability/history"
 	"github.com/moldau/moldau/net/transport"
-	"github.com/moldau/moldau/sim/fault"
 	"github.com/moldau/moldau/sim/world"
 )
 
@@ -25,15 +23,21 @@ const (
 )
 
 // electUnclean does what an operator does when a node has lost a log directory
-// and come back: partitions that have no clean leader left are led by what
-// there is. It tells the checkers of each, as records may be missing. It gives
-// up when stop closes.
+// and come back: partitions of which no copy was spared are led by what there is.
+// It gives up when stop closes.
 func (r *run) electUnclean(n *world.Node, stop <-chan struct{}) {
 	for range operatorTries {
-		resp, err := r.askElection(n, stop)
-		if err == nil && resp.ErrorCode == 0 {
-			r.noteElections(resp)
+		asked := r.losses.without(r.partitions(), r.world.Nodes())
+		if len(asked) == 0 {
 			return
+		}
+		resp, err := r.askElection(n, asked, stop)
+		if err == nil && resp.ErrorCode == 0 {
+			r.traceElections(resp)
+			return
+		}
+		for _, f := range asked {
+			r.maybeElected(f)
 		}
 		if !r.world.Sleep(operatorAgain, stop) {
 			return
@@ -42,14 +46,23 @@ func (r *run) electUnclean(n *world.Node, stop <-chan struct{}) {
 	r.trace("operator", "no election on "+n.Host)
 }
 
-func (r *run) askElection(n *world.Node, stop <-chan struct{}) (*kmsg.ElectLeadersResponse, error) {
+func (r *run) askElection(n *world.Node, asked []folder, stop <-chan struct{}) (*kmsg.ElectLeadersResponse, error) {
 	conn, err := r.world.Fabric.Join("operator", nil).Dial(n.Address(), operatorWait, stop)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = conn.Close() }() // nothing more is sent
 	req := kmsg.NewPtrElectLeadersRequest()
-	req.Version, req.ElectionType, req.Topics = 2, uncleanType, nil
+	req.Version, req.ElectionType = 2, uncleanType
+	for _, f := range asked { // sorted by topic
+		if i := len(req.Topics); i == 0 || req.Topics[i-1].Topic != f.topic {
+			t := kmsg.NewElectLeadersRequestTopic()
+			t.Topic = f.topic
+			req.Topics = append(req.Topics, t)
+		}
+		t := &req.Topics[len(req.Topics)-1]
+		t.Partitions = append(t.Partitions, f.partition)
+	}
 	return ask(conn, req)
 }
 
@@ -85,36 +98,12 @@ func (r *run) resetGroups() {
 	}
 }
 
-// directoryFaults are those that make a node give a log directory up: after them
-// an operator may have to accept that records are missing. Whatever else strikes
-// must not bring it to that, and an election then excuses nothing.
-var directoryFaults = [...]string{"disk-read-error", "disk-write-error", "disk-sync-error", "disk-name-error", "disk-lost", "disk-full"}
-
-// mayLack reports whether an election may lawfully be of a log that lacks records.
-func (r *run) mayLack() bool {
-	return r.plan.Lacking || slices.ContainsFunc(r.plan.Faults.Faults, func(f fault.Rated) bool {
-		return f.Beyond || slices.Contains(directoryFaults[:], f.Name)
-	})
-}
-
-// noteElections tells the checkers which partitions were elected uncleanly.
-func (r *run) noteElections(resp *kmsg.ElectLeadersResponse) {
+// traceElections says which partitions the operator's request had elected.
+func (r *run) traceElections(resp *kmsg.ElectLeadersResponse) {
 	for _, t := range resp.Topics {
 		for _, p := range t.Partitions {
-			if p.ErrorCode != 0 {
-				continue // led already
-			}
-			r.trace("operator", fmt.Sprintf("unclean leader of %s-%d", t.Topic, p.Partition))
-			if !r.mayLack() {
-				continue
-			}
-			if t.Topic == groupsTopic {
-				r.resetGroups()
-			}
-			for _, known := range r.recorder.Topics() {
-				if known.Spec.Name == t.Topic && !known.Gone() {
-					r.recorder.Event(history.Event{Kind: history.EventUnclean, Node: history.Unknown, Topic: known.Text(), Partition: p.Partition})
-				}
+			if p.ErrorCode == 0 {
+				r.trace("operator", fmt.Sprintf("unclean leader of %s-%d", t.Topic, p.Partition))
 			}
 		}
 	}

@@ -124,7 +124,7 @@ func syncErrorOnce() Scenario {
 				Clients: func(topics []*workload.Topic) []workload.Actor {
 					return []workload.Actor{idempotent(d.Rand, topics), plain(d.Rand, topics), reader(d.Rand, topics)}
 				},
-				Script: failThenPower, Lacking: true,
+				Script: failThenPower,
 			}
 		},
 	}

@@ -75,6 +75,7 @@ type run struct {
 	streams  simcore.Streams
 	recorder *workload.Recorder
 	world    *world.World
+	losses   *losses
 	topics   []*workload.Topic
 
 	actors []workload.Actor
@@ -140,19 +141,15 @@ func (r *run) build() (err error) {
 	}
 	r.meter = &world.Meter{Base: r.o.Timebase, ReadsMax: r.o.ReadsMax, EventsMax: r.o.EventsMax, Over: r.over}
 	r.recorder, err = workload.NewRecorder(r.o.Out, r.o.Timebase, history.Header{
-		Seed: r.o.Seed, Scenario: r.o.Scenario.Name, EpochMs: r.o.Timebase.Now().UnixMilli(), SkewMaxMs: clockSkewMax.Milliseconds(),
+		Seed: r.o.Seed, Scenario: r.o.Scenario.Name, EpochMs: r.o.Timebase.Now().UnixMilli(), SkewMaxMs: clockSkewMax.Milliseconds(), Elections: true,
 	})
 	if err != nil {
 		return broken("%w", err)
 	}
-	for _, f := range r.plan.Faults.Faults {
-		if f.Rots {
-			r.recorder.ExpectRot()
-		}
-	}
+	r.losses = newLosses()
 	r.world = world.New(world.Config{
-		Timebase: r.meter, Streams: r.streams.Sub("world"), Trace: r.trace, Event: r.recorder.Event,
-		CopiesLostMax: r.plan.CopiesLostMax, Damaged: r.damaged,
+		Timebase: r.meter, Streams: r.streams.Sub("world"), Trace: r.trace, Event: r.event, CopiesLostMax: r.plan.CopiesLostMax,
+		DiskStruck: r.diskStruck, DirectoryGone: r.directoryGone, Elected: r.elected,
 	})
 	r.world.Fabric.SetNormal(r.plan.Net)
 	speeds := r.streams.Stream("disk-speed")
@@ -171,15 +168,6 @@ func (r *run) over(what string, count int64) {
 func (r *run) trace(lane, what string) {
 	r.meter.Event()
 	r.recorder.Trace(lane, what)
-}
-
-// damaged tells the checkers that more was destroyed than the promise survives.
-func (r *run) damaged(node, _ string) {
-	for _, n := range r.plan.Nodes {
-		if fmt.Sprintf("n%d", n.ID) == node {
-			r.recorder.Event(history.Event{Kind: history.EventDamage, Node: n.ID})
-		}
-	}
 }
 
 // env is what an actor on a host of its own runs on, until stop closes.
@@ -271,7 +259,9 @@ func (r *run) work() error {
 	return nil
 }
 
-// heal makes everything whole, and says so.
+// heal makes everything whole, and says so. Like an operator it has partitions
+// elected of which no copy is whole; one that has no leader although a copy was
+// spared is left to the node, and to the checker of progress.
 func (r *run) heal() error {
 	fault.Heal(r.world)
 	r.world.Fabric.SetNormal(r.plan.Net)

@@ -53,9 +53,6 @@ type Plan struct {
 	// Settle lets the run go on to the deadline for progress after the heal, so
 	// that groups can be held to agree by then.
 	Settle bool
-	// Lacking says that the script lets log directories fail: after that an
-	// operator's election may be of a log that lacks records.
-	Lacking bool
 	// Prompt says that no fault of the plan holds an answer up for so long, the
 	// wait that was asked for included; zero says nothing.
 	Prompt time.Duration

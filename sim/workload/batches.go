@@ -2,6 +2,7 @@ package workload
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 
 	"github.com/moldau/moldau/broker/batch"
@@ -94,8 +95,22 @@ func (m *batchMaker) fill(n, valueBytes int, codec batch.Codec, producer *batch.
 	return raw, records, err
 }
 
-// errRot says that a batch came whose checksum is wrong.
-var errRot = errors.New("a batch came whose checksum is wrong")
+// errRot says that a batch came that nobody can have written.
+var errRot = errors.New("a batch came whose checksum is wrong, or which does not follow the one before")
+
+// continues reports, as errRot, records that do not follow each other from a
+// position on, by offsets and epochs, which no checksum covers.
+func continues(records []history.Record, position int64) error {
+	epoch := int32(0)
+	for i := range records {
+		if records[i].Offset != position+int64(i) || records[i].Epoch < epoch {
+			return fmt.Errorf("%w: offset %d of epoch %d where offset %d of epoch %d or later is next",
+				errRot, records[i].Offset, records[i].Epoch, position+int64(i), epoch)
+		}
+		epoch = records[i].Epoch
+	}
+	return nil
+}
 
 // batchReader reads what fetches bring. It is for one goroutine.
 type batchReader struct {

@@ -41,8 +41,12 @@ type fetched struct {
 	code      int16
 	high, low int64 // high watermark and log start
 	records   []history.Record
-	corrupt   bool // the checksum is wrong, and no fault explains it
+	corrupt   bool // what came is no whole batches with right checksums
 }
+
+// codeDoubted stands for an answer that its client does not use: bytes that nobody
+// wrote, or a flipped read on the way, which a checksum need not show.
+const codeDoubted = -1
 
 // first is the first offset that came, Unknown for none.
 func (f *fetched) first() int64 {
@@ -172,15 +176,22 @@ func (f *fetcher) one(resp *kmsg.FetchResponse, at *spot, op *history.Op, when i
 		return got, true
 	}
 	records, err := f.reader.read(p.RecordBatches, at.position)
+	doubted := f.env.Recorder.doubted(op)
+	if err == nil && doubted {
+		err = continues(records, at.position)
+	}
 	if err != nil {
 		what := fmt.Sprintf("%s from offset %d: %v", at, at.position, err)
-		if errors.Is(err, errRot) {
-			got.corrupt = !f.env.Recorder.rotten(op.Node, at.key(), what)
+		if errors.Is(err, errRot) || doubted {
+			f.env.Recorder.rotten(op, what)
+			got.corrupt = true
 		} else {
 			f.env.Recorder.Fail(f.env.Name, what)
 		}
+	}
+	if err != nil || f.env.Recorder.flips(op) {
 		f.env.Recorder.End(op, history.OutcomeFailed, 0, when)
-		got.code = -1
+		got.code = codeDoubted
 		return got, true
 	}
 	got.records = records

@@ -39,6 +39,10 @@ func (f *fetcher) listOffset(at *spot, target int64) (offset int64, ok bool) {
 	}
 	answer := &resp.Topics[0].Partitions[0]
 	f.moved(answer.ErrorCode)
+	if f.env.Recorder.flips(op) {
+		f.env.Recorder.End(op, history.OutcomeFailed, 0, call.at)
+		return 0, false
+	}
 	if answer.ErrorCode == 0 {
 		op.ListOffsets = &history.ListOffsets{Target: target, Offset: answer.Offset, TimestampMs: answer.Timestamp}
 	}

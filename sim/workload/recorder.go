@@ -43,7 +43,8 @@ type Recorder struct {
 	progress map[string]int64
 	groups   []string // sorted
 	counts   Counts
-	rot      bool
+	damaged  map[history.TopicPartition]bool
+	flipped  map[history.TopicPartition]int64 // the last time
 	failures []string
 	line     []byte
 }
@@ -64,6 +65,7 @@ func NewRecorder(out io.Writer, base simcore.Timebase, header history.Header) (*
 	r := &Recorder{
 		base: base, begin: base.Now(), buffer: bufio.NewWriterSize(out, recorderBufferBytes),
 		open: map[int64]*history.Op{}, progress: map[string]int64{},
+		damaged: map[history.TopicPartition]bool{}, flipped: map[history.TopicPartition]int64{},
 	}
 	w, err := history.NewWriter(r.buffer, header) // which takes a buffer of this size as its own
 	if err != nil {
@@ -129,6 +131,7 @@ func (r *Recorder) Event(e history.Event) {
 	if e.At == 0 {
 		e.At = r.Now()
 	}
+	r.noteDamage(&e)
 	r.keep(r.writer.Event(e))
 }
 
@@ -144,25 +147,52 @@ func (r *Recorder) Fail(lane, what string) {
 	}
 }
 
-// ExpectRot says that disks change bytes from now on that nobody wrote. Before,
-// a batch whose checksum is wrong is a failure.
-func (r *Recorder) ExpectRot() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.rot = true
+// noteDamage keeps which bytes that nobody wrote a client may be given: of a
+// partition whose log was damaged from then on, of one of which a read was
+// flipped by whoever waits for an answer then. The lock is held.
+func (r *Recorder) noteDamage(e *history.Event) {
+	at := history.TopicPartition{Topic: e.Topic, Partition: e.Partition}
+	switch {
+	case e.Topic == "":
+	case e.Kind == history.EventDamage:
+		r.damaged[at] = true
+	case e.Kind == history.EventFlip:
+		r.flipped[at] = e.At
+	}
 }
 
-// rotten notes an answer with a batch whose checksum is wrong, and reports
-// whether a fault of the run may have done that. If none may, the checkers are told.
-func (r *Recorder) rotten(node int32, at history.TopicPartition, what string) (expected bool) {
+// flips reports whether a read of an operation's partition was flipped since it
+// began: of what its answer says outside of checksums nobody can say whether it
+// is so on the disk.
+func (r *Recorder) flips(op *history.Op) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at, any := r.flipped[history.TopicPartition{Topic: op.Topic, Partition: op.Partition}]
+	return any && at >= op.Invoke
+}
+
+// doubted reports whether a fault may have given an operation bytes of its
+// partition that nobody wrote.
+func (r *Recorder) doubted(op *history.Op) bool {
+	if r.flips(op) {
+		return true
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.damaged[history.TopicPartition{Topic: op.Topic, Partition: op.Partition}]
+}
+
+// rotten notes an answer with bytes that nobody wrote. If no fault of the run may
+// have done that, the checkers are told.
+func (r *Recorder) rotten(op *history.Op, what string) {
 	r.mu.Lock()
 	r.counts.Rotten++
-	expected = r.rot
 	r.mu.Unlock()
-	if !expected {
-		r.Event(history.Event{Kind: history.EventCorrupt, At: r.Now(), Node: node, Topic: at.Topic, Partition: at.Partition, Name: what})
+	if r.doubted(op) {
+		r.Trace(op.Client, "rotten: "+what)
+		return
 	}
-	return expected
+	r.Event(history.Event{Kind: history.EventCorrupt, At: r.Now(), Node: op.Node, Topic: op.Topic, Partition: op.Partition, Name: what})
 }
 
 // Failures are the first that Fail was told; Counts has their number.

@@ -125,6 +125,7 @@ func (s *session) answered(resp *kmsg.FetchResponse, t *kmsg.FetchResponseTopic,
 func (f *fetcher) sessionFetch(l *link, spots []*spot, o fetchLimits, s *session) []fetched {
 	shadowing := o
 	shadowing.minBytes, shadowing.maxWait, shadowing.poll = 0, 0, false
+	since := f.env.Recorder.Now()
 	before, _ := f.fetch(l, spots, shadowing, nil)
 	if l.isDead() {
 		return nil
@@ -140,6 +141,7 @@ func (f *fetcher) sessionFetch(l *link, spots []*spot, o fetchLimits, s *session
 	if ok && !l.isDead() {
 		after, _ = f.fetch(l, spots, shadowing, nil)
 	}
+	s.op.Session.Since, s.op.Session.Until = since, f.env.Recorder.Now()
 	s.close(answers, before, after)
 	return answers
 }

@@ -13,5 +13,9 @@
 // calls into a crashed incarnation. A process that ends by itself (its metadata
 // disk failed, say) is down like a killed one, until somebody starts it again.
 //
+// A process leaves nothing behind: all its goroutines carry a label, and ten
+// seconds after its end the world looks whether any of them is left, which is
+// an event for the checkers. Nothing of the world refers to its memory.
+//
 // Who owns state: each Node one mutex, never held while a broker is called.
 package world

@@ -104,6 +104,7 @@ func (n *Node) settings() (*config.Broker, error) {
 // of the world refers to once the process has ended.
 type process struct {
 	number int
+	name   string // "n1/3": its third
 	fence  *simcore.Fence
 	stop   context.CancelFunc
 	ready  <-chan struct{} // closed once it serves
@@ -146,7 +147,7 @@ func (n *Node) Start() error {
 		return fmt.Errorf("%s runs already", n.Host)
 	}
 	n.started++
-	p := &process{number: n.started, fence: simcore.NewFence(n.world.Marks), ended: make(chan struct{}), lacks: make(chan struct{})}
+	p := &process{number: n.started, name: n.Host + "/" + strconv.Itoa(n.started), fence: simcore.NewFence(n.world.Marks), ended: make(chan struct{}), lacks: make(chan struct{})}
 	clk := n.Clock.Boot(p.fence)
 	b, err := broker.New(broker.Config{
 		Settings: set, FS: n.Disk.Mount(p.fence), Network: n.world.Fabric.Join(n.Host, p.fence), Clock: clk,
@@ -170,6 +171,7 @@ func (n *Node) Start() error {
 
 // run is the process. Its goroutine may end within Run, by a crash.
 func (n *Node) run(ctx context.Context, p *process, b *broker.Broker) {
+	label(p.name)
 	err := b.Run(ctx)
 	p.mu.Lock()
 	p.err, p.clean = err, err == nil
@@ -198,6 +200,7 @@ func (n *Node) crashed(p *process, b *broker.Broker, how simcore.Ending) {
 		p.stop()
 	}()
 	close(p.ended)
+	n.world.bury(n.ID, p.name)
 }
 
 // process is the newest one, nil before the first start.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/moldau/moldau/broker"
 	"github.com/moldau/moldau/broker/event"
+	"github.com/moldau/moldau/broker/quorum"
 )
 
 // sink brings a broker's events into the trace, as long as its process lives.
@@ -19,9 +20,7 @@ func (s sink) Emit(e event.Event) {
 	if e.Level() < slog.LevelInfo || !s.process.fence.Alive() {
 		return
 	}
-	if _, lost := e.(broker.DirectoryOffline); lost {
-		s.process.lose()
-	}
+	s.tell(e)
 	var b strings.Builder
 	b.WriteString(e.Kind())
 	for _, a := range e.Attrs() {
@@ -31,4 +30,20 @@ func (s sink) Emit(e event.Event) {
 		b.WriteString(a.Value.String())
 	}
 	s.node.world.Trace(s.node.Host, b.String())
+}
+
+// tell passes on what the run has to know.
+func (s sink) tell(e event.Event) {
+	cfg := &s.node.world.cfg
+	switch e := e.(type) {
+	case broker.DirectoryOffline:
+		s.process.lose()
+		if cfg.DirectoryGone != nil {
+			cfg.DirectoryGone(s.node, e.Path, false)
+		}
+	case quorum.LeaderElectedUnclean:
+		if cfg.Elected != nil {
+			cfg.Elected(e.Topic, e.Partition)
+		}
+	}
 }

@@ -22,9 +22,15 @@ type Config struct {
 	Event func(history.Event)
 	// CopiesLostMax is how many nodes may lose their copy of one thing at once.
 	CopiesLostMax int
-	// Damaged hears of every fault that takes a copy, with what it struck. It
-	// must not wait, nor call the world.
-	Damaged func(node, path string)
+	// DiskStruck hears of every fault that fails a read or that no process is told
+	// of, with the file that it hit. Like the next two it must not wait, nor do
+	// anything to a machine; each may be nil.
+	DiskStruck func(n *Node, kind simfs.Kind, path string)
+	// DirectoryGone hears of a log directory that a process gave up, or, replaced,
+	// that is about to come back empty.
+	DirectoryGone func(n *Node, dir string, replaced bool)
+	// Elected hears of every unclean election that a controller decided.
+	Elected func(topic string, partition int32)
 }
 
 // World is all machines of a run. Make it with New.
@@ -36,6 +42,7 @@ type World struct {
 	cfg    Config
 	nodes  []*Node
 	struck atomic.Int64
+	graves graves
 }
 
 // New returns a world without nodes.
@@ -74,5 +81,5 @@ func (w *World) strike(name, detail string) {
 	} else {
 		w.cfg.Trace("fault", name+" "+detail)
 	}
-	w.noteDamage(name, detail)
+	w.noteDisk(name, detail)
 }

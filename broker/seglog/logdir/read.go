@@ -97,7 +97,7 @@ func (p *Partition) readSegment(s *segment, plan *seglog.ReadPlan) (e *Extent, f
 	h := headers{f: f, size: size}
 	if found, err = e.bound(&h, plan); err != nil || !found || e.Len == 0 {
 		e.Release()
-		return nil, found, err
+		return nil, found, inSegment(s, err)
 	}
 	return e, true, nil
 }

@@ -32,7 +32,7 @@ func (p *Partition) OffsetForTimestamp(timestamp, from, upTo int64) (TimestampOf
 		}
 		found, err := p.searchTime(s, timestamp, start, upTo)
 		if err != nil || found.Offset >= 0 {
-			return found, p.wrapRead(err)
+			return found, p.wrapRead(inSegment(s, err))
 		}
 	}
 	return noRecord(), nil
@@ -134,7 +134,7 @@ func (p *Partition) MaxTimestampOffset(from, upTo int64) (TimestampOffset, error
 		}
 		found, err := p.maxTime(s, best.Timestamp, start, upTo)
 		if err != nil {
-			return noRecord(), p.wrapRead(err)
+			return noRecord(), p.wrapRead(inSegment(s, err))
 		}
 		if found.Offset >= 0 {
 			best = found
