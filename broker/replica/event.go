@@ -150,8 +150,15 @@ type LogRestarted struct {
 	HighWatermark int64 // before
 }
 
-func (LogRestarted) Kind() string      { return "log-restarted" }
-func (LogRestarted) Level() slog.Level { return slog.LevelWarn }
+func (LogRestarted) Kind() string { return "log-restarted" }
+
+// Level is as for LogTruncated.
+func (e LogRestarted) Level() slog.Level {
+	if e.To < e.HighWatermark {
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
 func (e LogRestarted) Attrs() []slog.Attr {
 	return e.attrs(slog.Int("epoch", int(e.Epoch)), slog.Int64("from", e.From), slog.Int64("to", e.To), slog.Int64("high-watermark", e.HighWatermark))
 }
@@ -175,7 +182,7 @@ type ISRProposed struct {
 	Source
 	Epoch                   int32
 	Adding, Removing, Whole []int32
-	Renewed                 bool // the same ISR again, so that older proposals are void
+	Renewed                 bool // the same ISR again: older proposals are void, or the recovery ends
 }
 
 func (ISRProposed) Kind() string      { return "isr-proposed" }

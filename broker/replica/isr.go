@@ -58,7 +58,7 @@ func (r *Replica) propose(now Times, ready *Ready) {
 	s.inFlight, p.Attempt = true, s.attempt
 	ready.Proposals = append(ready.Proposals, p)
 	ready.Events = append(ready.Events, ISRProposed{
-		Source: r.source(), Epoch: p.LeaderEpoch, Adding: adding, Removing: removing, Whole: p.Whole, Renewed: s.renew,
+		Source: r.source(), Epoch: p.LeaderEpoch, Adding: adding, Removing: removing, Whole: p.Whole, Renewed: len(adding)+len(removing)+len(p.Whole) == 0,
 	})
 }
 

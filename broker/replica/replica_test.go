@@ -90,13 +90,10 @@ func (s *script) run() string {
 			Leader: int32(s.arg("leader", -1)), LeaderEpoch: int32(s.arg("epoch", 1)), PartitionEpoch: int32(s.arg("pepoch", 1)),
 			MinISR: int(s.arg("min", 1)),
 		}
-		for id := range strings.SplitSeq(s.word("isr"), "/") {
-			var n int32
-			if _, err := fmt.Sscan(id, &n); err == nil {
-				role.ISR = append(role.ISR, n)
-			}
-		}
+		s.members(&role)
 		s.r.Apply(s.now, role, &s.ready)
+	case "follower-fetch", "report", "proposal-done", "ask", "fetched", "truncated", "followers":
+		return s.between()
 	case "produce":
 		s.produce()
 	case "written", "durable", "log-started", "failed":
@@ -216,8 +213,16 @@ func (s *script) take() string {
 	for _, e := range s.ready.Events {
 		fmt.Fprintln(&b, formatEvent(e))
 	}
-	if s.ready.Advanced {
-		fmt.Fprintln(&b, "advanced")
+	for _, p := range s.ready.Proposals {
+		fmt.Fprintf(&b, "propose %d: %v whole %v recovered %t at %d/%d\n", p.Attempt, p.ISR, p.Whole, p.Recovered, p.LeaderEpoch, p.PartitionEpoch)
+	}
+	for _, flag := range []struct {
+		set  bool
+		name string
+	}{{s.ready.Advanced, "advanced"}, {s.ready.Reports, "reports"}, {s.ready.Backoff, "backoff"}} {
+		if flag.set {
+			fmt.Fprintln(&b, flag.name)
+		}
 	}
 	s.ready.Reset()
 	return b.String()
@@ -249,6 +254,10 @@ func formatOp(op seglog.Op) string {
 		return fmt.Sprintf("log start %d", op.Offset)
 	case seglog.OpResume:
 		return fmt.Sprintf("resume at %d", op.Offset)
+	case seglog.OpTruncate:
+		return fmt.Sprintf("truncate to %d", op.Offset)
+	case seglog.OpRestartAt:
+		return fmt.Sprintf("begin anew at %d", op.Offset)
 	}
 	return fmt.Sprintf("order %d", op.Kind)
 }

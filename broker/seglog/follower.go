@@ -45,7 +45,7 @@ func (l *Log) checkFollower(epochMax int32, batches []Batch, size int64) error {
 			return fmt.Errorf("append at %d: leader epoch %d of batch %d is below %d", next, b.LeaderEpoch, i, epoch)
 		case b.LeaderEpoch > epochMax:
 			return fmt.Errorf("append at %d: leader epoch %d of batch %d is above %d", next, b.LeaderEpoch, i, epochMax)
-		case b.Size > size:
+		case b.Size <= 0 || b.Size > size:
 			return fmt.Errorf("append at %d: batch %d of %d bytes, %d are left", next, i, b.Size, size)
 		}
 		next, epoch, size = b.LastOffset()+1, b.LeaderEpoch, size-b.Size
