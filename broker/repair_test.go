@@ -13,7 +13,9 @@ import (
 	"github.com/moldau/moldau/broker/dump"
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/disk/memfs"
+	"github.com/moldau/moldau/disk/simfs"
 	"github.com/moldau/moldau/disk/vfs"
+	"github.com/moldau/moldau/internal/simcore"
 )
 
 const (
@@ -164,6 +166,49 @@ func TestDamagedOffsetsAreRepaired(t *testing.T) {
 			}
 			n.stop()
 		})
+	}
+}
+
+// TestOffsetsAreReadAgain: a read that is wrong once while a group's offsets are
+// loaded, in bytes that are right on the disk, is no damage, and takes none of them.
+func TestOffsetsAreReadAgain(t *testing.T) {
+	flips := int64(0)
+	for seed := range uint64(60) {
+		marks := simcore.NewMarks(nil)
+		disk := simfs.New(simfs.Config{Node: "n", Timebase: simcore.ProcessTime{}, Streams: simcore.NewStreams(seed), Marks: marks})
+		n := mustLaunch(t, disk.Mount(nil), 1, &eventLog{})
+		c := n.client()
+		c.createTopic("t", repairCommits)
+		c.findCoordinator("g")
+		for p := range int32(repairCommits) {
+			if code := c.commit("g", "t", p, int64(p)); code != 0 {
+				t.Fatalf("commit: %s", code)
+			}
+		}
+		n.stop()
+
+		disk.Once(simfs.FlipOnRead, func(name string) bool { return name == offsetsSegment })
+		events := &eventLog{}
+		n = mustLaunch(t, disk.Mount(nil), 2, events)
+		c = n.client()
+		for range triesMax { // until the group is loaded, or cannot be
+			if strings.Contains(events.String(), "damage-found") || c.commit("g", "t", 0, 0) == kafka.ErrNone {
+				break
+			}
+		}
+		if strings.Contains(events.String(), "damage-found") {
+			t.Fatalf("seed %d: a read that was wrong once is called damage:\n%s", seed, events)
+		}
+		for p := range int32(repairCommits) {
+			if at, err := c.committed("g", "t", p); err != nil || at != int64(p) {
+				t.Errorf("seed %d: the offset of t-%d is %d, %v", seed, p, at, err)
+			}
+		}
+		n.stop()
+		flips += marks.Fired("disk.flip")
+	}
+	if flips == 0 {
+		t.Error("no read was wrong")
 	}
 }
 

@@ -107,7 +107,7 @@ func (l *loader) load(j loadJob) {
 	buf := make([]byte, 0, l.bytes)
 	at, waits := j.from, 0
 	for at < j.upTo {
-		chunk, next, err := readChunk(j, codecs, buf, at)
+		chunk, next, err := readTwice(j, codecs, buf, at)
 		if err == nil && next == at { // not in the file yet
 			if waits++; waits > loadWaitsMax || !l.clock.Sleep(loadWait, l.stop) {
 				err = fmt.Errorf("read %s-%d at %d: %w", j.h.Topic, j.h.ID.Partition, at, errLoadStopped)
@@ -136,8 +136,21 @@ func (l *loader) damaged(h *Handle, err error) bool {
 	return true
 }
 
-// readChunk reads whole batches from the offset at on, checks and decompresses them.
-func readChunk(j loadJob, codecs *batch.Codecs, buf []byte, at int64) ([]loadedBatch, int64, error) {
+// readTwice is readChunk, and what it finds wrong it reads again: a read that was
+// wrong once is no damage, and the offset of a batch, which no checksum covers,
+// decides what is loaded next. Offsets that are missing on the disk are taken at
+// the second reading.
+func readTwice(j loadJob, codecs *batch.Codecs, buf []byte, at int64) ([]loadedBatch, int64, error) {
+	chunk, next, err := readChunk(j, codecs, buf, at, true)
+	if errors.Is(err, logdir.ErrCorrupt) {
+		return readChunk(j, codecs, buf, at, false)
+	}
+	return chunk, next, err
+}
+
+// readChunk reads whole batches from the offset at on, checks and decompresses
+// them; whole says that no offset may be missing.
+func readChunk(j loadJob, codecs *batch.Codecs, buf []byte, at int64, whole bool) ([]loadedBatch, int64, error) {
 	ext, err := j.h.part.Read(seglog.ReadPlan{
 		From: at, UpTo: j.upTo, MaxBytes: cap(buf), AtLeastOne: true,
 		Start: seglog.Unknown(), End: seglog.Unknown(),
@@ -155,6 +168,9 @@ func readChunk(j loadJob, codecs *batch.Codecs, buf []byte, at int64) ([]loadedB
 		h, b, rest, err := batch.Next(raw)
 		if err == nil {
 			err = batch.CheckCRC(b)
+		}
+		if err == nil && (h.LastOffset() < at || whole && h.BaseOffset > at) {
+			err = fmt.Errorf("batch of offsets %d to %d where %d is next", h.BaseOffset, h.LastOffset(), at)
 		}
 		if err != nil {
 			return nil, at, fmt.Errorf("%s-%d at offset %d: %w: %w", j.h.Topic, j.h.ID.Partition, at, logdir.ErrCorrupt, err)

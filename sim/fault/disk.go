@@ -81,8 +81,13 @@ func diskFaults() []Fault {
 		},
 		{
 			Name: "disk-flip", Weight: 20, Every: 15 * time.Second, Marks: []string{"disk.flip"},
-			About:  "After a kill, a read of a log in recovery returns a wrong bit, the next one does not. Nothing is cut for it. (Of what is sent to clients, the checksum leaves the base offset out, as Kafka's does.)",
+			About:  "After a kill, a read of a log in recovery returns a wrong bit, the next one does not. Nothing is cut for it.",
 			Strike: flip,
+		},
+		{
+			Name: "disk-flip-read", Weight: 20, Every: 15 * time.Second, Marks: []string{"disk.flip"},
+			About:  "Reads of logs return a wrong bit for a while, the next ones do not. A client does not use such an answer; nothing is given up, cut or lost for it.",
+			Strike: flipReads,
 		},
 		{
 			Name: "disk-rot", Weight: 30, Every: 20 * time.Second, Marks: []string{"disk.rot"}, Beyond: true,
@@ -143,6 +148,24 @@ func flip(s *Site) {
 		}
 	})
 }
+
+// flipReads has a read now and then return a wrong bit, for a while.
+func flipReads(s *Site) {
+	left := s.Between(10*time.Millisecond, lastMax)
+	s.Trace("%s for %v", s.Node.Host, left)
+	for left > 0 {
+		cancel := s.Node.Disk.Once(simfs.FlipOnRead, isSegment)
+		pause := s.Between(flipLook, flipPauseMax)
+		more := s.Hold(pause)
+		cancel()
+		if left -= pause; !more {
+			return
+		}
+	}
+}
+
+// flipPauseMax is the most that passes between two flipped reads.
+const flipPauseMax = 200 * time.Millisecond
 
 // A flip waits for a read until the node serves, and looks for that so often.
 const (

@@ -1,6 +1,7 @@
 package logdir
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/moldau/moldau/broker/seglog"
 	"github.com/moldau/moldau/disk/simfs"
+	"github.com/moldau/moldau/disk/vfs"
 	"github.com/moldau/moldau/internal/simcore"
 )
 
@@ -42,5 +44,58 @@ func TestRecoveryReadsAgainBeforeItCuts(t *testing.T) {
 	}
 	if flips == 0 {
 		t.Error("no read was wrong")
+	}
+}
+
+// TestRecoveryWritesWhatIsThere: whichever read of a log in recovery brings a wrong
+// bit once, what is written again is what was on the disk.
+func TestRecoveryWritesWhatIsThere(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	for name, directFiles := range map[string]int{"synced at once": 100, "in the journal": -1} {
+		t.Run(name, func(t *testing.T) {
+			flips := int64(0)
+			for seed := range uint64(60) {
+				marks := simcore.NewMarks(nil)
+				disk := simfs.New(simfs.Config{Node: "n", Timebase: simcore.ProcessTime{}, Streams: simcore.NewStreams(seed), Marks: marks})
+				w := newWorld(t, disk.Mount(nil), func(c *Config) { c.DirectFilesMax = directFiles })
+				w.open()
+				w.create(1, syncOptions())
+				l := w.logs[0]
+				for range 3 {
+					l.append(2, 150)
+				}
+				l.awaitDurable()
+				if err := w.d.Close(false, 0); err != nil {
+					t.Fatal(err)
+				}
+				file := w.d.cfg.Path + "/t0-0/" + seglog.FileName(0, seglog.LogSuffix)
+				before, err := vfs.ReadFile(disk.Peek(), file, 1<<20)
+				if err != nil {
+					t.Fatal(err)
+				}
+				reads := uint64(0)
+				disk.Once(simfs.FlipOnRead, func(name string) bool {
+					if strings.HasSuffix(name, seglog.LogSuffix) {
+						reads++
+					}
+					return reads == 1+seed%6
+				})
+				n, _ := reopen(t, w)
+				if err := n.d.Close(false, 0); err != nil {
+					t.Fatal(err)
+				}
+				after, err := vfs.ReadFile(disk.Peek(), file, 1<<20)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !bytes.Equal(before, after) {
+					t.Errorf("seed %d: recovery changed the log", seed)
+				}
+				flips += marks.Fired("disk.flip")
+			}
+			if flips == 0 {
+				t.Error("no read was wrong")
+			}
+		})
 	}
 }

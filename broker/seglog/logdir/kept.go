@@ -1,9 +1,6 @@
 package logdir
 
 import (
-	"errors"
-	"fmt"
-	"io"
 	"math"
 	"slices"
 	"strconv"
@@ -213,15 +210,16 @@ func (d *Dir) rewrite(name string, from, size int64) (err error) {
 	}
 	end := from + min(size, have-from)
 	buf := make([]byte, max(min(rewriteBytes, end-from), 0))
+	again := make([]byte, len(buf))
 	for at := from; at < end; {
-		n, err := f.ReadAt(buf[:min(rewriteBytes, end-at)], at)
-		if n == 0 {
-			return fmt.Errorf("read %s at %d of %d: %w", name, at, end, err)
+		n := min(rewriteBytes, end-at)
+		if err := readSteady(f, buf[:n], again[:n], at); err != nil {
+			return err
 		}
 		if _, err := f.WriteAt(buf[:n], at); err != nil {
 			return err
 		}
-		at += int64(n)
+		at += n
 	}
 	return nil
 }
@@ -265,9 +263,7 @@ func (d *Dir) tailItem(l *leftover) (_ *item, err error) {
 	}
 	defer func() { err = firstError(err, f.Close()) }()
 	data := make([]byte, t.size)
-	if n, err := f.ReadAt(data, t.position); n < len(data) {
-		return nil, fmt.Errorf("read %s: %d of %d bytes: %w", f.Name(), n, len(data), err)
-	} else if err != nil && !errors.Is(err, io.EOF) {
+	if err := readSteady(f, data, make([]byte, len(data)), t.position); err != nil {
 		return nil, err
 	}
 	if _, err := f.WriteAt(data, t.position); err != nil { // see rewriteTail

@@ -129,15 +129,16 @@ func (p *partRecovery) keepTail(file, kept string, position, size int64) (err er
 	}
 	defer func() { err = firstError(err, to.Close()) }()
 	buf := make([]byte, min(keepCopyBytes, size-position))
+	again := make([]byte, len(buf))
 	for at := position; at < size; {
-		n, err := from.ReadAt(buf[:min(int64(len(buf)), size-at)], at)
-		if n == 0 {
+		n := min(int64(len(buf)), size-at)
+		if err := readSteady(from, buf[:n], again[:n], at); err != nil {
 			return err
 		}
 		if _, err := to.WriteAt(buf[:n], at-position); err != nil {
 			return err
 		}
-		at += int64(n)
+		at += n
 	}
 	p.entered = true
 	return to.Sync() // rebuildable: for people who look into the damage

@@ -99,7 +99,8 @@ func (p *Partition) searchTime(s *segment, timestamp, start, upTo int64) (Timest
 // batchBodyMax bounds a decompressed batch that is searched, in bytes.
 const batchBodyMax = 256 << 20
 
-// firstRecord reads the batch at position at and returns its first record that fits.
+// firstRecord reads the batch at position at, which began with head, and returns
+// its first record that fits.
 func firstRecord(f vfs.File, at int64, head *batch.Header, fits func(*batch.Record) bool) (TimestampOffset, error) {
 	b := make([]byte, head.Size())
 	if _, err := f.ReadAt(b, at); err != nil && !errors.Is(err, io.EOF) {
@@ -107,6 +108,10 @@ func firstRecord(f vfs.File, at int64, head *batch.Header, fits func(*batch.Reco
 	}
 	if err := batch.CheckCRC(b); err != nil {
 		return noRecord(), fmt.Errorf("%w: %s, position %d: %w", ErrCorrupt, f.Name(), at, err)
+	}
+	// The base offset is in no checksum: it is the same at two readings, or wrong.
+	if again, err := batch.ParseHeader(b); err != nil || again != *head {
+		return noRecord(), fmt.Errorf("%w: %s, position %d: header read as %+v and as %+v", ErrCorrupt, f.Name(), at, *head, again)
 	}
 	body, err := batch.NewCodecs(batch.Limits{MaxDecompressed: batchBodyMax}).Body(*head, b)
 	if err != nil {
