@@ -63,8 +63,8 @@ func (h *Handler) offsetsTopic() *metaimage.Topic {
 	if t := h.cfg.Manager.Image().TopicByName(kafka.OffsetsTopicName); t != nil {
 		return t
 	}
-	h.offsets.Lock()
-	defer h.offsets.Unlock()
+	h.offsets <- struct{}{}
+	defer func() { <-h.offsets }()
 	if t := h.cfg.Manager.Image().TopicByName(kafka.OffsetsTopicName); t != nil {
 		return t
 	}

@@ -2,7 +2,6 @@ package api
 
 import (
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -56,9 +55,11 @@ type Handler struct {
 	versions *versionTable
 	sessions *sessionCache
 	stats    Stats
-	offsets  sync.Mutex // one creation of an internal topic at a time
-	gate     gate
-	unpack   *decompressors
+	// offsets lets one request at a time create the internal topic. It is no
+	// mutex, as it is held while the controller is waited for.
+	offsets chan struct{}
+	gate    gate
+	unpack  *decompressors
 
 	refusedTxn atomic.Bool // a client that wants transactions was reported
 }
@@ -68,7 +69,7 @@ func New(cfg Config) *Handler {
 	return &Handler{
 		cfg: cfg, guard: newGuard(), versions: newVersionTable(brokerKeys[:]),
 		sessions: newSessionCache(cfg.Settings.FetchSessionSlots, cfg.Clock, cfg.Entropy),
-		unpack:   newDecompressors(),
+		unpack:   newDecompressors(), offsets: make(chan struct{}, 1),
 	}
 }
 

@@ -2,6 +2,7 @@ package world_test
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,19 +36,20 @@ func TestOutlived(t *testing.T) {
 				},
 			})
 			n := w.AddNode(world.NodeConfig{ID: 1})
-			never := make(chan struct{})
+			waited := make(chan struct{})
+			end := sync.OnceFunc(func() { close(waited) })
+			defer end()
 			for life := range 2 {
 				if err := n.Start(); err != nil {
 					t.Fatal(err)
 				}
 				<-n.Ready()
 				if life == 1 {
-					n.Fence().Arm(simcore.Trap{Do: func() { go forever(never) }})
+					n.Fence().Arm(simcore.Trap{Do: func() { go forever(waited) }})
 					time.Sleep(time.Second)
 				}
-				if !waits {
-					close(never)
-					never = make(chan struct{})
+				if life == 1 && !waits {
+					end()
 				}
 				n.Kill()
 			}
@@ -60,9 +62,6 @@ func TestOutlived(t *testing.T) {
 				t.Errorf("left: %q", left)
 			case !waits && len(told)+len(left) > 0:
 				t.Errorf("told of %+v: %q", told, left)
-			}
-			if waits {
-				close(never)
 			}
 		})
 	}
