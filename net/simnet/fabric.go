@@ -169,7 +169,7 @@ func (v *View) crashed(how simcore.Ending) {
 			}
 		}
 	}
-	f.tidy()
+	f.forget() // nothing keeps an incarnation that has ended
 }
 
 // sorted returns the keys of a map in their order.
@@ -180,9 +180,15 @@ func sorted[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Key
 func (f *Fabric) tidy() {
 	const gonePairsMax = 64
 	if f.gone > gonePairsMax && f.gone > len(f.pairs)/2 {
-		f.pairs = slices.DeleteFunc(f.pairs, (*pair).over)
-		f.gone = 0
+		f.forget()
 	}
+}
+
+// forget forgets connections that are closed at both ends. The caller holds mu
+// and walks no pairs.
+func (f *Fabric) forget() {
+	f.pairs = slices.DeleteFunc(f.pairs, (*pair).over)
+	f.gone = 0
 }
 
 // Open is the number of connections with an end that is open.

@@ -86,7 +86,8 @@ type run struct {
 	endCalm, endStop func()
 	wg               sync.WaitGroup
 
-	goroutines int // before anything was started
+	goroutines int                // before anything was started
+	leftovers  []history.Leftover // that the script found
 }
 
 // Run carries out one run. An error wraps ErrBroken.
@@ -252,6 +253,7 @@ func (r *run) work() error {
 	if r.plan.Script != nil {
 		r.plan.Script(&Stage{
 			World: r.world, Topics: r.topics, Clients: r.hosts, Rand: r.streams.Stream("script"), Stop: stop, Injector: injector,
+			Leave: func(l history.Leftover) { r.leftovers = append(r.leftovers, l) },
 		})
 	}
 	<-stop
@@ -357,10 +359,10 @@ func (r *run) traceWaiting(lane string) {
 
 // left counts what should be gone when all is stopped.
 func (r *run) left() []history.Leftover {
-	return []history.Leftover{
+	return append([]history.Leftover{
 		{What: "goroutines", Count: int64(r.o.Goroutines()), Allowed: int64(r.goroutines)},
 		{What: "connections", Count: int64(r.world.Fabric.Open())},
-	}
+	}, r.leftovers...)
 }
 
 // judge says what only the run itself can know.

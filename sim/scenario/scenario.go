@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/moldau/moldau/internal/simcore"
+	"github.com/moldau/moldau/linearizability/history"
 	"github.com/moldau/moldau/sim/fault"
 	"github.com/moldau/moldau/sim/workload"
 	"github.com/moldau/moldau/sim/world"
@@ -69,13 +70,15 @@ type Stage struct {
 	Stop    <-chan struct{}
 	// Injector gives the sites at which a script lets named faults strike.
 	Injector *fault.Injector
+	// Leave has the checkers look at something that is left behind at the end.
+	Leave func(history.Leftover)
 }
 
 // All are the scenarios, in a fixed order.
 func All() []Scenario {
 	return []Scenario{
 		mixed(), idempotentRetries(), groups(), retention(), diskFull(), recovery(), journalPower(), configs(), twoDirs(), churn(),
-		lateRepeat(), silentMember(), rollPower(), syncErrorOnce(), clocks(), journalHang(),
+		lateRepeat(), silentMember(), rollPower(), syncErrorOnce(), clocks(), journalHang(), attrition(),
 	}
 }
 
