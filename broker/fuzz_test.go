@@ -84,6 +84,7 @@ func FuzzRequest(f *testing.F) {
 			}
 		}
 	}
+	f.Add(true, int16(64), int16(0), []byte("\xff\xff\xff\xff\xff\xff\xff\xff\x00")) // 268 million tagged fields
 	target := &fuzzTarget{}
 	f.Cleanup(target.stop)
 	f.Fuzz(func(t *testing.T, controller bool, key, version int16, body []byte) {
@@ -172,6 +173,21 @@ func exchange(t *testing.T, n *node, addr string, frame []byte, wait bool) {
 // parks says that a request may wait for others by design, or has no answer.
 func parks(key int16) bool { return key == 0 || key == 11 || key == 14 }
 
+// claimsManyTags says that a body may claim to have millions of tagged fields:
+// kmsg, which decodes it here without what the node checks before, would look for all of them.
+func claimsManyTags(body []byte) bool {
+	run := 0
+	for _, b := range body {
+		if run++; b < 0x80 {
+			run = 0
+		}
+		if run == 4 {
+			return true
+		}
+	}
+	return false
+}
+
 // tooBig says that a request asks for more topics or partitions than a fuzzed
 // node should get, or sends its own broker away.
 func tooBig(key, version int16, body []byte) bool {
@@ -183,7 +199,13 @@ func tooBig(key, version int16, body []byte) bool {
 	req.SetVersion(version)
 	switch key {
 	case 19, 37, 64:
-		if version < 0 || version > req.MaxVersion() || req.ReadFrom(body) != nil {
+		if version < 0 || version > req.MaxVersion() {
+			return false // it will not get that far
+		}
+		if req.IsFlexible() && claimsManyTags(body) {
+			return true
+		}
+		if req.ReadFrom(body) != nil {
 			return false // it will not get that far
 		}
 	}
