@@ -55,6 +55,7 @@ type Broker struct {
 	holder     *published.Holder
 	quorum     *quorum.Quorum
 	controller *server.Server
+	door       *door // of the controller listener
 	uplink     *uplink.Uplink
 	fetcher    *fetcher.Fetcher
 	manager    *shard.Manager
@@ -89,12 +90,6 @@ func New(cfg Config) (*Broker, error) {
 		return nil, errors.New("broker config: settings, file system, network, clock, entropy and events are required")
 	case cfg.Settings.Shards == 0 && cfg.Shards < 1:
 		return nil, errors.New("broker config: no number of shards")
-	case len(cfg.Settings.Voters) > 1:
-		return nil, errors.New("controller.quorum.voters names several nodes: clusters of several nodes are not served yet")
-	case len(cfg.Settings.Join) > 0:
-		return nil, errors.New("controller.quorum.bootstrap.servers names another node: clusters of several nodes are not served yet")
-	case !cfg.Settings.IsBroker || !cfg.Settings.IsController:
-		return nil, errors.New("process.roles: a node alone is broker and controller; other roles are not served yet")
 	}
 	switch class := cfg.Settings.ReplicaSelector; class {
 	case "", config.RackAwareSelector, config.LeaderSelector:
@@ -104,7 +99,7 @@ func New(cfg Config) (*Broker, error) {
 	l := life.New()
 	b := &Broker{
 		cfg: cfg, internal: memnet.NewUntil(cfg.Clock, l.Over()), life: l,
-		ready: make(chan struct{}), failed: make(chan error, 1), stop: make(chan struct{}),
+		door: &door{events: cfg.Events}, ready: make(chan struct{}), failed: make(chan error, 1), stop: make(chan struct{}),
 	}
 	b.life.OnEnd(b.endStop)
 	return b, nil
@@ -172,9 +167,12 @@ func (b *Broker) setGiveUp(giveUp context.CancelFunc) {
 // Ready is closed when the node serves.
 func (b *Broker) Ready() <-chan struct{} { return b.ready }
 
-// Addr is the address of the first clients' listener, with the real port. It
-// is known once Ready is closed.
+// Addr is the address of the first clients' listener, with the real port;
+// empty for a node that is no broker. It is known once Ready is closed.
 func (b *Broker) Addr() string {
+	if len(b.clientListens) == 0 {
+		return ""
+	}
 	return b.clientListens[0].ln.Addr()
 }
 
@@ -187,8 +185,14 @@ func (b *Broker) Addrs() map[string]string {
 	return out
 }
 
-// ControllerAddr is the address of the controller listener.
-func (b *Broker) ControllerAddr() string { return b.controllerListens[0].ln.Addr() }
+// ControllerAddr is the address of the controller listener; empty for a node
+// that is no controller.
+func (b *Broker) ControllerAddr() string {
+	if len(b.controllerListens) == 0 {
+		return ""
+	}
+	return b.controllerListens[0].ln.Addr()
+}
 
 // Identity is who the node is, once Ready is closed.
 func (b *Broker) Identity() identity.Identity { return b.identity }

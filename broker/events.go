@@ -3,9 +3,6 @@ package broker
 import (
 	"log/slog"
 	"sync"
-
-	"github.com/moldau/moldau/broker/quorum"
-	"github.com/moldau/moldau/net/transport"
 )
 
 // DirectoryOffline reports a log directory that is lost to this process; its
@@ -50,12 +47,6 @@ func (e PartitionsWithoutLeader) Attrs() []slog.Attr {
 		slog.String("repair", "moldau topic elect --unclean "+e.Topic),
 	}
 }
-
-// raftSniffer hands raft's connections on the controller listener to the quorum.
-type raftSniffer struct{ q *quorum.Quorum }
-
-// Take implements server.Sniffer.
-func (s raftSniffer) Take(tc transport.Conn, first []byte) { s.q.AcceptRaft(tc, first) }
 
 // broadcast wakes everyone who waits for the next change.
 type broadcast struct {

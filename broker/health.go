@@ -56,6 +56,7 @@ func (b *Broker) running() error {
 // signs are what the node's health is judged by, at a moment.
 type signs struct {
 	running error // nil while the node serves
+	broker  bool  // it is not only a controller, of which none of the rest is told
 	now     clock.Mono
 	wall    int64 // ms
 	// shard is the one whose loop went round longest ago, at round.
@@ -78,8 +79,8 @@ type dirSigns struct {
 
 // shardSigns looks at the shards alone, and takes no lock: whatever hangs, it answers.
 func (b *Broker) shardSigns() signs {
-	s := signs{running: b.running(), now: b.cfg.Clock.Mono(), wall: b.cfg.Clock.Wall()}
-	if s.running == nil {
+	s := signs{running: b.running(), broker: b.cfg.Settings.IsBroker, now: b.cfg.Clock.Mono(), wall: b.cfg.Clock.Wall()}
+	if s.running == nil && s.broker {
 		s.shard, s.round = b.manager.Slowest()
 	}
 	return s
@@ -88,7 +89,7 @@ func (b *Broker) shardSigns() signs {
 // signs looks at the node.
 func (b *Broker) signs() signs {
 	s := b.shardSigns()
-	if s.running != nil {
+	if s.running != nil || !s.broker {
 		return s
 	}
 	s.contact, s.session, s.stall = b.uplink.Contact(), b.cfg.Settings.BrokerSession, b.cfg.Settings.DiskStall
@@ -107,7 +108,7 @@ func (b *Broker) signs() signs {
 func (b *Broker) Live() error { return b.shardSigns().live() }
 
 func (s signs) live() error {
-	if s.running == nil && s.now.Sub(s.round) > stuckAfter {
+	if s.running == nil && s.broker && s.now.Sub(s.round) > stuckAfter {
 		return fmt.Errorf("shard %d stands still since %s", s.shard, s.since(s.round))
 	}
 	return nil
@@ -117,7 +118,7 @@ func (s signs) live() error {
 func (b *Broker) Healthy() error { return b.signs().healthy() }
 
 func (s signs) healthy() error {
-	if s.running != nil {
+	if s.running != nil || !s.broker {
 		return s.running
 	}
 	if err := s.live(); err != nil {
@@ -137,7 +138,7 @@ func (s signs) healthy() error {
 func (b *Broker) Troubles() []string { return b.signs().troubles() }
 
 func (s signs) troubles() (troubles []string) {
-	if s.running != nil {
+	if s.running != nil || !s.broker {
 		return nil
 	}
 	tell := func(since clock.Mono, format string, args ...any) {

@@ -19,19 +19,19 @@ import (
 	"github.com/moldau/moldau/broker/uplink"
 )
 
-// startUplink registers this incarnation with what its recovery proved.
+// startUplink begins to follow the metadata, and waits until all of it is there.
 func (b *Broker) startUplink(ctx context.Context) error {
 	set := b.cfg.Settings
-	if err := b.awaitMetadata(ctx); err != nil {
-		return err
-	}
 	cfg := uplink.Config{
-		Clock: b.cfg.Clock, Network: b.internal, Events: b.cfg.Events, Life: b.life, Holder: b.holder,
-		Controllers: []string{internalAddress}, NodeID: set.NodeID, ClusterID: b.identity.ClusterID,
+		Clock: b.cfg.Clock, Network: reach{b.cfg.Network, b.internal}, Events: b.cfg.Events, Life: b.life, Holder: b.holder,
+		Controllers: b.knownControllers, NodeID: set.NodeID, ClusterID: b.identity.ClusterID,
 		Incarnation: kafka.NewUUID(b.cfg.Entropy), MetadataDirectory: b.identity.Metadata, Rack: set.Rack,
 		PreviousEpoch: b.previousEpoch(), HeartbeatInterval: set.BrokerHeartbeat,
 		Proof: b.proof, AppliedOffset: b.appliedOffset, DirectoryStatus: b.directoryStatus,
 		OnFailure: func(err error) { b.fail(fmt.Errorf("broker registration: %w", err)) },
+	}
+	if b.quorum != nil {
+		cfg.Enrollment = b.quorum.Registration()
 	}
 	for _, d := range b.identity.Directories {
 		if b.dirByPath(d.Path) != nil {
@@ -49,12 +49,20 @@ func (b *Broker) startUplink(ctx context.Context) error {
 		return err
 	}
 	b.uplink = up
+	return b.awaitMetadata(ctx)
+}
+
+// register registers this incarnation with what its recovery proved, and waits
+// for the image that says so.
+func (b *Broker) register(ctx context.Context) error {
+	set := b.cfg.Settings
+	b.uplink.Register()
 	if err := b.awaitRegistration(ctx); err != nil {
 		return fmt.Errorf("register broker %d: %w", set.NodeID, err)
 	}
 	return b.awaitImage(ctx, "its own registration", func(img *metaimage.Image) bool {
 		me := img.Broker(set.NodeID)
-		return me != nil && me.BrokerEpoch == up.BrokerEpoch()
+		return me != nil && me.BrokerEpoch == b.uplink.BrokerEpoch()
 	})
 }
 
@@ -79,20 +87,33 @@ func (b *Broker) awaitRegistration(ctx context.Context) error {
 	close(done)
 	<-over
 	if err != nil && late {
-		return fmt.Errorf("no answer within initial.broker.registration.timeout.ms, %d", limit.Milliseconds())
+		why := "no answer"
+		if refused := b.uplink.Refused(); errors.Is(refused, kafka.ErrDuplicateBrokerRegistration) {
+			why = "another node with this id runs, in other directories"
+		} else if refused != nil {
+			why = refused.Error()
+		}
+		return fmt.Errorf("%s within initial.broker.registration.timeout.ms, %d", why, limit.Milliseconds())
 	}
 	return err
 }
 
-// awaitMetadata waits until everything is there that the metadata log held
-// when this node started: the proof of a registration depends on it.
+// awaitMetadata waits until everything is there that was committed when this
+// node started, and that its metadata log held: the proof of a registration
+// depends on it.
 func (b *Broker) awaitMetadata(ctx context.Context) error {
-	select {
-	case <-b.quorum.Replayed():
-	case err := <-b.failed:
-		return err
-	case <-ctx.Done():
-		return errors.New("stopped while waiting for the metadata log")
+	waits := []<-chan struct{}{b.uplink.CaughtUp()}
+	if b.quorum != nil {
+		waits = append(waits, b.quorum.Replayed())
+	}
+	for _, there := range waits {
+		select {
+		case <-there:
+		case err := <-b.failed:
+			return err
+		case <-ctx.Done():
+			return errors.New("stopped while waiting for the metadata log")
+		}
 	}
 	return b.awaitImage(ctx, "the metadata", func(img *metaimage.Image) bool { return !img.Empty() })
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/moldau/moldau/broker/group"
 	"github.com/moldau/moldau/broker/metaimage"
 	"github.com/moldau/moldau/broker/observe"
+	"github.com/moldau/moldau/broker/server"
 )
 
 // quorumWait is how long a snapshot waits for the controller's loop.
@@ -39,30 +40,33 @@ func (b *Broker) Snapshot(s *observe.Snapshot) {
 		s.BrokerState = stateStopping
 	default:
 	}
-	img := b.manager.Image()
+	img := b.holder.Load()
+	if b.manager != nil {
+		img = b.manager.Image()
+		b.snapshotDirs(s)
+		b.snapshotPartitions(s, img)
+		b.snapshotGroups(s)
+	}
 	s.ImageOffset = img.Offset()
 	b.snapshotRequests(s)
-	b.snapshotDirs(s)
-	b.snapshotPartitions(s, img)
-	b.snapshotController(s, img)
-	b.snapshotGroups(s)
+	if b.quorum != nil {
+		b.snapshotController(s, img)
+	}
 }
 
 func (b *Broker) snapshotRequests(s *observe.Snapshot) {
-	stats := b.handler.Stats()
-	s.BytesRejected, s.FailedProduce, s.FailedFetch = stats.BytesRejected.Load(), stats.FailedProduce.Load(), stats.FailedFetch.Load()
-	s.FetchSessions = b.handler.FetchSessions()
-	stats.Topics(func(name string, t *api.TopicStats) {
-		s.Topics = append(s.Topics, observe.Topic{
-			Name: name, MessagesIn: t.MessagesIn.Load(), BytesIn: t.BytesIn.Load(), BytesOut: t.BytesOut.Load(),
-			ProduceRequests: t.ProduceRequests.Load(), Fetches: t.Fetches.Load(),
-		})
-	})
-	clients, controllers := b.server.Stats(), b.controller.Stats()
-	s.MemoryUsed, s.MemoryMax, s.MemoryEvicted = clients.BudgetUsed, b.cfg.Settings.RequestMemoryBytes, clients.Evicted
-	s.Listeners = []observe.Listener{
-		{Name: "clients", Connections: clients.Connections, Accepted: clients.Accepted, Refused: clients.Refused, OverHost: clients.OverHost, BlockedNanos: clients.BlockedNanos, ThrottledNanos: clients.ThrottledNanos, BytesIn: clients.BytesIn, BytesOut: clients.BytesOut},
-		{Name: "controllers", Connections: controllers.Connections, Accepted: controllers.Accepted, Refused: controllers.Refused, OverHost: controllers.OverHost, BlockedNanos: controllers.BlockedNanos, ThrottledNanos: controllers.ThrottledNanos, BytesIn: controllers.BytesIn, BytesOut: controllers.BytesOut},
+	var clients, controllers server.Stats
+	s.MemoryMax = b.cfg.Settings.RequestMemoryBytes
+	if b.controller != nil {
+		controllers = b.controller.Stats()
+		s.MemoryUsed, s.MemoryEvicted = controllers.BudgetUsed, controllers.Evicted
+		s.Listeners = append(s.Listeners, listenerStats("controllers", controllers))
+	}
+	if b.server != nil {
+		clients = b.server.Stats()
+		s.MemoryUsed, s.MemoryEvicted = clients.BudgetUsed, clients.Evicted
+		s.Listeners = append([]observe.Listener{listenerStats("clients", clients)}, s.Listeners...)
+		b.snapshotTopics(s)
 	}
 	for key := range clients.Requests {
 		if n := clients.Requests[key] + controllers.Requests[key]; n > 0 {
@@ -73,6 +77,25 @@ func (b *Broker) snapshotRequests(s *observe.Snapshot) {
 			})
 		}
 	}
+}
+
+func listenerStats(name string, st server.Stats) observe.Listener {
+	return observe.Listener{
+		Name: name, Connections: st.Connections, Accepted: st.Accepted, Refused: st.Refused, OverHost: st.OverHost,
+		BlockedNanos: st.BlockedNanos, ThrottledNanos: st.ThrottledNanos, BytesIn: st.BytesIn, BytesOut: st.BytesOut,
+	}
+}
+
+func (b *Broker) snapshotTopics(s *observe.Snapshot) {
+	stats := b.handler.Stats()
+	s.BytesRejected, s.FailedProduce, s.FailedFetch = stats.BytesRejected.Load(), stats.FailedProduce.Load(), stats.FailedFetch.Load()
+	s.FetchSessions = b.handler.FetchSessions()
+	stats.Topics(func(name string, t *api.TopicStats) {
+		s.Topics = append(s.Topics, observe.Topic{
+			Name: name, MessagesIn: t.MessagesIn.Load(), BytesIn: t.BytesIn.Load(), BytesOut: t.BytesOut.Load(),
+			ProduceRequests: t.ProduceRequests.Load(), Fetches: t.Fetches.Load(),
+		})
+	})
 }
 
 func (b *Broker) snapshotDirs(s *observe.Snapshot) {

@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math"
-	"net/netip"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -48,18 +45,23 @@ func (b *Broker) start(ctx context.Context) error {
 	if err := b.takeDirectories(); err != nil {
 		return err
 	}
-	store, err := b.identify()
+	b.budget = server.NewBudget(b.cfg.Clock, set.RequestMemoryBytes)
+	if set.IsController {
+		if err := b.startController(); err != nil {
+			return err
+		}
+	}
+	store, err := b.identify(ctx)
 	if err != nil {
 		return err
 	}
 	if err := b.openAll(store); err != nil {
 		return err
 	}
-	b.budget = server.NewBudget(b.cfg.Clock, set.RequestMemoryBytes)
-	if err := b.startController(); err != nil {
+	if err := b.startUplink(ctx); err != nil || !set.IsBroker {
 		return err
 	}
-	if err := b.startUplink(ctx); err != nil {
+	if err := b.register(ctx); err != nil {
 		return err
 	}
 	if err := b.startManager(); err != nil {
@@ -85,9 +87,6 @@ func (b *Broker) listen() error {
 		} else {
 			b.clientListens = append(b.clientListens, bound)
 		}
-	}
-	if len(b.clientListens) == 0 || len(b.controllerListens) == 0 {
-		return errors.New("listeners: a node alone needs one for clients and one for controllers")
 	}
 	return nil
 }
@@ -129,18 +128,17 @@ func (b *Broker) identityConfig() identity.Config {
 	set := b.cfg.Settings
 	return identity.Config{
 		FS: b.cfg.FS, Entropy: b.cfg.Entropy, NodeID: set.NodeID,
-		LogDirs: set.LogDirs, MetadataDir: set.MetadataDir, Controller: true,
+		LogDirs: set.LogDirs, MetadataDir: set.MetadataDir, Controller: set.IsController, Told: !b.alone(),
 	}
 }
 
 // identify finds out who the node is. The store is the one that a first start
-// has bootstrapped, else nil.
-func (b *Broker) identify() (*raftmeta.Store, error) {
-	set := b.cfg.Settings
+// has opened, else nil.
+func (b *Broker) identify(ctx context.Context) (*raftmeta.Store, error) {
 	var store *raftmeta.Store
-	id, err := identity.Open(b.identityConfig(), func(id identity.Identity) (err error) {
-		store, err = raftmeta.BootstrapAlone(b.storeConfig(), raftmeta.Peer{Node: set.NodeID, Directory: id.Metadata})
-		return err
+	id, err := identity.Open(b.identityConfig(), func(id identity.Identity) (cluster string, err error) {
+		cluster, store, err = b.meet(ctx, id)
+		return cluster, err
 	})
 	if err != nil {
 		if store != nil {
@@ -152,8 +150,13 @@ func (b *Broker) identify() (*raftmeta.Store, error) {
 	return store, nil
 }
 
-// openAll recovers the log directories side by side while the quorum starts.
+// openAll recovers a broker's log directories side by side while a controller's
+// quorum starts.
 func (b *Broker) openAll(store *raftmeta.Store) error {
+	b.holder = published.New(metaimage.New(b.identity.ClusterID))
+	if !b.cfg.Settings.IsBroker {
+		return b.startQuorum(store)
+	}
 	var wg sync.WaitGroup
 	opened := make([]*logdir.Dir, len(b.identity.Directories))
 	errs := make([]error, len(opened))
@@ -168,7 +171,10 @@ func (b *Broker) openAll(store *raftmeta.Store) error {
 			opened[i], errs[i] = b.openDir(d)
 		}()
 	}
-	err := b.startQuorum(store)
+	var err error
+	if b.cfg.Settings.IsController {
+		err = b.startQuorum(store)
+	}
 	wg.Wait()
 	for i, d := range opened {
 		if errs[i] != nil {
@@ -223,7 +229,6 @@ func (b *Broker) startQuorum(store *raftmeta.Store) error {
 		}
 	}
 	set := b.cfg.Settings
-	b.holder = published.New(metaimage.New(b.identity.ClusterID))
 	q, err := quorum.New(quorum.Config{
 		Clock: b.cfg.Clock, Network: b.cfg.Network, Events: b.cfg.Events, Holder: b.holder, Store: store, Life: b.life,
 		Machine: controller.Config{
@@ -237,12 +242,14 @@ func (b *Broker) startQuorum(store *raftmeta.Store) error {
 		Directory: b.identity.Metadata, Incarnation: kafka.NewUUID(b.cfg.Entropy),
 		Endpoints: b.controllerEndpoints(), SnapshotBytes: set.MetadataSnapshotBytes,
 		SnapshotInterval: set.MetadataSnapshotInterval, StallLimit: set.DiskStall,
+		Alone: b.alone(), Addresses: b.controllerAddresses,
 		OnFailure: func(err error) { b.fail(fmt.Errorf("metadata quorum: %w", err)) },
 	})
 	if err != nil {
 		return fmt.Errorf("metadata quorum: %w", err)
 	}
 	b.quorum = q
+	b.door.open(api.NewController(set.NodeID, b.identity.ClusterID, q, b.holder.Load), q)
 	return nil
 }
 
@@ -253,32 +260,9 @@ func seedOf(clusterID string) uint64 {
 	return h.Sum64()
 }
 
-func (b *Broker) controllerEndpoints() []quorum.Endpoint {
-	var out []quorum.Endpoint
-	for _, l := range b.controllerListens {
-		host, port := splitAddr(l.ln.Addr())
-		if l.Host != "" {
-			host = l.Host
-		}
-		out = append(out, quorum.Endpoint{Name: l.Name, Host: host, Port: port})
-	}
-	return out
-}
-
-// splitAddr takes an address that a listener gave apart.
-func splitAddr(addr string) (string, uint16) {
-	if ap, err := netip.ParseAddrPort(addr); err == nil {
-		return ap.Addr().String(), ap.Port()
-	}
-	colon := strings.LastIndexByte(addr, ':')
-	port, _ := strconv.Atoi(addr[colon+1:])
-	return addr[:max(colon, 0)], uint16(port)
-}
-
-// startController serves the controller listener, on the network and within
-// the process.
+// startController opens the controller listener, on the network and within the
+// process. What stands behind it comes with the node's cluster.
 func (b *Broker) startController() error {
-	handler := api.NewController(b.cfg.Settings.NodeID, b.identity.ClusterID, b.quorum, b.holder.Load)
 	cfg := b.serverConfig()
 	cfg.Protected = internalListener
 	if files := b.cfg.OpenFiles; files > 0 {
@@ -290,9 +274,9 @@ func (b *Broker) startController() error {
 	if err != nil {
 		return fmt.Errorf("controller listener within the process: %w", err)
 	}
-	b.controller.Serve(internalListener, inside, handler, nil)
+	b.controller.Serve(internalListener, inside, b.door, nil)
 	for _, l := range b.controllerListens {
-		b.controller.Serve(l.Name, l.ln, handler, raftSniffer{b.quorum})
+		b.controller.Serve(l.Name, l.ln, b.door, b.door)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package broker
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 )
 
@@ -20,8 +21,10 @@ func (b *Broker) close(clean bool) error {
 	if b.uplink != nil {
 		brokerEpoch = b.uplink.BrokerEpoch()
 	}
-	if clean && b.uplink != nil && b.cfg.Settings.ControlledShutdown {
-		keep("controlled shutdown", b.leave())
+	if clean && b.uplink != nil && b.cfg.Settings.IsBroker && b.cfg.Settings.ControlledShutdown {
+		if err := b.leave(); err != nil { // its leaderships move when its session ends
+			b.cfg.Events.Emit(NotLetGo{Err: err})
+		}
 	}
 	if b.server != nil {
 		keep("stop accepting", b.server.StopAccepting())
@@ -75,3 +78,16 @@ func (b *Broker) leave() error {
 	defer close(done)
 	return b.uplink.ControlledShutdown(stop)
 }
+
+// NotLetGo: the controller did not move this broker's leaderships away before it
+// stopped, as there is none, or too few brokers are left.
+type NotLetGo struct{ Err error }
+
+// Kind names the event.
+func (NotLetGo) Kind() string { return "controlled-shutdown-not-granted" }
+
+// Level is Warn.
+func (NotLetGo) Level() slog.Level { return slog.LevelWarn }
+
+// Attrs are its fields.
+func (e NotLetGo) Attrs() []slog.Attr { return []slog.Attr{slog.Any("error", e.Err)} }

@@ -137,7 +137,11 @@ func parseVoters(list []string) ([]Voter, error) {
 		if slices.ContainsFunc(out, func(v Voter) bool { return v.ID == int32(n) }) {
 			return nil, fmt.Errorf("invalid value for controller.quorum.voters: voter %d is named twice", n)
 		}
-		out = append(out, Voter{ID: int32(n), Host: host, Port: port})
+		v := Voter{ID: int32(n), Host: host, Port: port}
+		if i := slices.IndexFunc(out, func(o Voter) bool { return o.Address() == v.Address() }); i >= 0 {
+			return nil, fmt.Errorf("invalid value for controller.quorum.voters: voters %d and %d have one address, %s", out[i].ID, v.ID, v.Address())
+		}
+		out = append(out, v)
 	}
 	return out, nil
 }

@@ -34,14 +34,15 @@ func (l *loader) identity(b *Broker, v func(string) Value) {
 }
 
 // quorum reads the voters and the roles. Where process.roles is not set, a
-// node alone or one that is among the voters is both, any other a broker.
+// node alone, one that is among the voters, and one that joins with a listener
+// for controllers, are both; any other is a broker.
 func (l *loader) quorum(b *Broker, v func(string) Value) {
 	voters, err := parseVoters(v("controller.quorum.voters").List)
 	l.failErr(err)
 	b.Voters = voters
 	voter := slices.ContainsFunc(voters, func(o Voter) bool { return o.ID == b.NodeID })
 	roles := v("process.roles").List
-	if !l.set("process.roles") && (len(voters) > 0 || l.set("controller.quorum.bootstrap.servers")) && !voter {
+	if !l.set("process.roles") && !voter && (len(voters) > 0 || l.set("controller.quorum.bootstrap.servers") && !l.controllerListener(v)) {
 		roles = []string{"broker"}
 	}
 	b.IsBroker = slices.Contains(roles, "broker")
@@ -56,6 +57,16 @@ func (l *loader) quorum(b *Broker, v func(string) Value) {
 	case !b.IsController && len(voters) == 0 && !l.set("controller.quorum.bootstrap.servers"):
 		l.fail("a broker without a controller of its own wants controller.quorum.voters or controller.quorum.bootstrap.servers")
 	}
+}
+
+// controllerListener reports whether listeners names one for controllers.
+func (l *loader) controllerListener(v func(string) Value) bool {
+	if !l.set("listeners") {
+		return false
+	}
+	listeners, _ := parseListeners("listeners", v("listeners").List) // told of by listeners
+	names := upper(v("controller.listener.names").List)
+	return slices.ContainsFunc(listeners, func(o Listener) bool { return slices.Contains(names, o.Name) })
 }
 
 // listeners reads the addresses. A node whose roles are not set explicitly gets

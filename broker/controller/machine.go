@@ -56,11 +56,16 @@ func New(cfg Config) *Machine {
 // Activate begins the office of the epoch on the committed image, whose next
 // record offset is nextOffset. It returns the records to append first: the
 // bootstrap features of an empty cluster, or the abort of a transaction that
-// an earlier office left open. The sessions of all brokers begin anew.
+// an earlier office left open. The sessions go on that the machine knows from
+// its time without office (Heard), those of other brokers begin anew.
 func (m *Machine) Activate(img *metaimage.Image, nextOffset int64, epoch int32, t Times) []metarecord.Record {
 	invariant.Check(nextOffset == img.Offset()+1, "activate at %d on an image that ends at %d", nextOffset, img.Offset())
 	m.active, m.img, m.epoch = true, img, epoch
-	m.sessions.restart(img, t.Mono)
+	if t.Mono > m.tickDue.Add(m.cfg.HeartbeatInterval) {
+		m.sessions.restart(img, t.Mono)
+	} else {
+		m.sessions.takeOver(img, t.Mono)
+	}
 	m.tickDue = t.Mono.Add(m.cfg.HeartbeatInterval)
 	m.nextRebalance = t.Mono.Add(m.cfg.RebalanceInterval)
 	var records []metarecord.Record

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/metaimage"
 	"github.com/moldau/moldau/clock"
@@ -81,6 +83,51 @@ func (ss *sessions) restart(img *metaimage.Image, now clock.Mono) {
 			ss.list[len(ss.list)-1] = kept
 		}
 	}
+}
+
+// takeOver begins an office: a session of an incarnation that this machine heard
+// while it stood by goes on, so that who fell silent with the office before is
+// fenced at once; all others begin anew.
+func (ss *sessions) takeOver(img *metaimage.Image, now clock.Mono) {
+	old := *ss
+	ss.list = nil
+	for id, b := range img.Brokers() {
+		ss.begin(id, b.BrokerEpoch, now)
+		if s := old.of(id, b.BrokerEpoch); s != nil && s.told {
+			ss.list[len(ss.list)-1] = *s
+		}
+	}
+}
+
+// Heard takes a heartbeat while the machine has no office (brokers send theirs
+// to every controller), so that it knows who was silent when it gets it. img is
+// the committed image; heartbeats of brokers that are not in it are passed by.
+func (m *Machine) Heard(t Times, img *metaimage.Image, req *kmsg.BrokerHeartbeatRequest) {
+	b := img.Broker(req.BrokerID)
+	if m.active || b == nil || b.BrokerEpoch != req.BrokerEpoch {
+		return
+	}
+	s := m.sessions.of(b.BrokerID, b.BrokerEpoch)
+	if s == nil {
+		m.sessions.begin(b.BrokerID, b.BrokerEpoch, t.Mono)
+		s = m.sessions.of(b.BrokerID, b.BrokerEpoch)
+	}
+	s.heard, s.isGone, s.told = t.Mono, false, true
+	s.offset = max(s.offset, req.CurrentMetadataOffset)
+}
+
+// StandBy tells the time to a machine without office, once a heartbeat
+// interval: after a pause of its own it knows nothing of who was silent.
+func (m *Machine) StandBy(t Times) {
+	if m.active {
+		return
+	}
+	if t.Mono > m.tickDue.Add(m.cfg.HeartbeatInterval) {
+		for i := range m.sessions.list {
+			m.sessions.list[i].heard, m.sessions.list[i].isGone = t.Mono, false
+		}
+	}
+	m.tickDue = t.Mono.Add(m.cfg.HeartbeatInterval)
 }
 
 // expires reports whether silence ends the session. It does not fence a broker

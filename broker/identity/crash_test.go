@@ -48,7 +48,10 @@ func (s *firstStart) run() error {
 		s.told = id
 	}
 	if s.seed%2 == 1 {
-		_, err := Open(cfg, func(id Identity) error { return errors.Join(bootstrap(s.wrapped)(id), errCutShort) })
+		_, err := Open(cfg, func(id Identity) (string, error) {
+			_, err := bootstrap(s.wrapped)(id)
+			return "", errors.Join(err, errCutShort)
+		})
 		if !errors.Is(err, errCutShort) {
 			return fmt.Errorf("a start that was cut short: %w", err)
 		}

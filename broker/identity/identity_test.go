@@ -32,13 +32,13 @@ func storeConfig(fsys vfs.FS) raftmeta.StoreConfig {
 }
 
 // bootstrap is what the assembly does on a first start.
-func bootstrap(fsys vfs.FS) func(Identity) error {
-	return func(id Identity) error {
-		st, err := raftmeta.BootstrapAlone(storeConfig(fsys), raftmeta.Peer{Node: id.NodeID, Directory: id.Metadata})
+func bootstrap(fsys vfs.FS) func(Identity) (string, error) {
+	return func(id Identity) (string, error) {
+		st, err := raftmeta.Bootstrap(storeConfig(fsys), raftmeta.Peer{Node: id.NodeID, Directory: id.Metadata})
 		if err != nil {
-			return err
+			return "", err
 		}
-		return st.Close()
+		return id.ClusterID, st.Close()
 	}
 }
 
@@ -66,7 +66,7 @@ func write(t *testing.T, fsys vfs.FS, name, text string) {
 	}
 }
 
-func noBootstrap(Identity) error { return errors.New("bootstrapped again") }
+func noBootstrap(Identity) (string, error) { return "", errors.New("bootstrapped again") }
 
 func TestFirstStart(t *testing.T) {
 	fsys, id := started(t)
@@ -161,7 +161,10 @@ func use(t *testing.T, fsys vfs.FS) {
 func TestUnfinishedFirstStart(t *testing.T) {
 	fsys := memfs.New()
 	stop := errors.New("power loss")
-	_, err := Open(config(fsys, 1), func(id Identity) error { return errors.Join(bootstrap(fsys)(id), stop) })
+	_, err := Open(config(fsys, 1), func(id Identity) (string, error) {
+		_, err := bootstrap(fsys)(id)
+		return "", errors.Join(err, stop)
+	})
 	if !errors.Is(err, stop) {
 		t.Fatal(err)
 	}

@@ -23,8 +23,11 @@ type Config struct {
 	LogDirs []string
 	// MetadataDir is the one among them, or another, that holds the metadata log.
 	MetadataDir string
-	// Controller: this node votes, so it keeps raft's files.
+	// Controller: this node votes, or may be made a voter, so it keeps raft's files.
 	Controller bool
+	// Told: the metadata directory's id is told to other nodes before the
+	// cluster is known, so that it must be durable first.
+	Told bool
 }
 
 // Directory is a log directory and its identity.
@@ -44,15 +47,17 @@ type Identity struct {
 	Metadata kafka.UUID
 	// Directories are those of Config.LogDirs, in their order.
 	Directories []Directory
-	// First: this is the node's first start; raft was bootstrapped by it.
+	// First: this is the node's first start.
 	First bool
 }
 
 // Open finds out who the node is. On a first start it draws the identities,
-// lets bootstrap make raft's first configuration durable, and writes
-// meta.properties only then. Directories that are new to a known node are
+// asks cluster for the id of the node's cluster, and writes meta.properties only
+// then: whatever else a first start needs (raft's first configuration, say) is
+// durable when cluster returns. It gets an identity with an id of a new cluster,
+// for the node that makes it. Directories that are new to a known node are
 // given an id. What the rules forbid fails with ErrRefused.
-func Open(cfg Config, bootstrap func(Identity) error) (Identity, error) {
+func Open(cfg Config, cluster func(Identity) (clusterID string, err error)) (Identity, error) {
 	if cfg.FS == nil || cfg.Entropy == nil || len(cfg.LogDirs) == 0 || cfg.MetadataDir == "" {
 		return Identity{}, errors.New("identity: file system, entropy or directories are missing")
 	}
@@ -70,7 +75,7 @@ func Open(cfg Config, bootstrap func(Identity) error) (Identity, error) {
 	switch {
 	case meta.hasProps && cfg.Controller && !meta.raft:
 		return Identity{}, refuse("%s names node %d of cluster %s, but its metadata log is gone: "+
-			"if the cluster has other controllers, bring the node back with 'moldau cluster quorum replace %d'",
+			"if the cluster has other controllers, empty the directory, start the node and take it back with 'moldau cluster quorum replace %d'",
 			meta.path+"/"+PropertiesName, id.NodeID, id.ClusterID, id.NodeID)
 	case !meta.hasProps && meta.raft:
 		if err := beginAnew(cfg, dirs, meta); err != nil {
@@ -78,7 +83,7 @@ func Open(cfg Config, bootstrap func(Identity) error) (Identity, error) {
 		}
 		fallthrough
 	case !meta.hasProps && id.ClusterID == "":
-		id, err = first(cfg, dirs, bootstrap)
+		id, err = first(cfg, dirs, cluster)
 	case !meta.hasProps && cfg.Controller:
 		err = refuse("%s is missing, other log directories belong to node %d of cluster %s",
 			meta.path+"/"+PropertiesName, id.NodeID, id.ClusterID)
@@ -181,11 +186,8 @@ func onlyBootstrap(cfg Config, dir string) (only bool, err error) {
 	return st.OnlyBootstrap(), nil
 }
 
-// first draws the identities of a new cluster and bootstraps it.
-func first(cfg Config, dirs []found, bootstrap func(Identity) error) (Identity, error) {
-	if !cfg.Controller {
-		return Identity{}, refuse("%s is empty and this node is no controller: it does not know its cluster", dirs[0].path)
-	}
+// first draws the identities of a node that has none, and finds its cluster.
+func first(cfg Config, dirs []found, cluster func(Identity) (string, error)) (Identity, error) {
 	for _, d := range dirs {
 		if d.partition != "" {
 			return Identity{}, refuse("%s/%s is missing, but partition folder %s is there: restore it from a copy",
@@ -197,15 +199,19 @@ func first(cfg Config, dirs []found, bootstrap func(Identity) error) (Identity, 
 		return Identity{}, err
 	}
 	id := Identity{ClusterID: kafka.NewUUID(cfg.Entropy).String(), NodeID: cfg.NodeID, Metadata: directory, First: true}
-	if err := bootstrap(id); err != nil {
-		return Identity{}, fmt.Errorf("bootstrap the metadata log: %w", err)
+	if id.ClusterID, err = cluster(id); err != nil {
+		return Identity{}, err
 	}
 	err = writeProperties(cfg, &dirs[0], id.ClusterID, directory)
 	return id, err
 }
 
-// firstDirectoryID is the id that was told to others already, or a new one.
+// firstDirectoryID is the metadata directory's id: the one that was told to
+// others already, or a new one.
 func firstDirectoryID(cfg Config) (kafka.UUID, error) {
+	if cfg.Told {
+		return DirectoryID(cfg, cfg.MetadataDir)
+	}
 	if id, ok, err := readDirectory(cfg.FS, cfg.MetadataDir); err != nil || ok {
 		return id, err
 	}

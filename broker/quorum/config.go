@@ -26,6 +26,7 @@ const (
 	fetchBytesMax   = 8 << 20         // bytes of one fetch answer, whatever is asked
 	observerExpiry  = 5 * time.Minute // an observer that fetches no more is forgotten
 	stopWaitMax     = time.Second     // a clean stop waits so long for what is in flight
+	progressMax     = 64              // voters, former ones among them, whose log ends are remembered
 	snapshotRetry   = time.Second     // after a snapshot that failed
 )
 
@@ -53,9 +54,11 @@ type Config struct {
 	Incarnation kafka.UUID
 	// Endpoints are the controller listener's advertised addresses.
 	Endpoints []Endpoint
-	// Peers gives the controller listener's address of another voter. Nil
-	// where this node is the only one.
-	Peers func(raftmeta.Peer) (string, error)
+	// Alone: no other controller is known but from the metadata log itself.
+	Alone bool
+	// Addresses are those where a node's controller listener may be reached, the
+	// likeliest first. Nil where no other node is known.
+	Addresses func(node int32) []string
 	// SnapshotBytes of records since the last snapshot make a new one
 	// (metadata.log.max.record.bytes.between.snapshots).
 	SnapshotBytes int64

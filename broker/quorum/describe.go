@@ -98,22 +98,22 @@ func (l *loop) replicaStates() (voters, observers []replicaState) {
 	l.forgetObservers()
 	isVoter := map[observerKey]bool{}
 	now := l.cfg.Clock.Wall()
-	configuration := l.raft.GetConfiguration()
-	if configuration.Error() == nil {
-		for _, s := range configuration.Configuration().Servers {
-			node, directory, err := raftmeta.ParseServerID(s.ID)
-			if err != nil || s.Suffrage != raft.Voter {
-				continue
-			}
-			isVoter[observerKey{node, directory}] = true
-			state := kmsg.NewDescribeQuorumResponseTopicPartitionReplicaState()
-			state.ReplicaID, state.ReplicaDirectoryID = node, directory
-			state.LogEndOffset, state.LastFetchTimestamp, state.LastCaughtUpTimestamp = -1, -1, -1
-			if node == l.cfg.Machine.NodeID {
-				state.LogEndOffset, state.LastFetchTimestamp, state.LastCaughtUpTimestamp = l.office.next, now, now
-			}
-			voters = append(voters, state)
+	servers, _ := l.inst.Load().servers()
+	for _, s := range servers {
+		node, directory, err := raftmeta.ParseServerID(s.ID)
+		if err != nil || s.Suffrage != raft.Voter {
+			continue
 		}
+		isVoter[observerKey{node, directory}] = true
+		state := kmsg.NewDescribeQuorumResponseTopicPartitionReplicaState()
+		state.ReplicaID, state.ReplicaDirectoryID = node, directory
+		state.LogEndOffset, state.LastFetchTimestamp, state.LastCaughtUpTimestamp = -1, -1, -1
+		if node == l.cfg.Machine.NodeID {
+			state.LogEndOffset, state.LastFetchTimestamp, state.LastCaughtUpTimestamp = l.office.next, now, now
+		} else if f, ok := l.progress.of(s.ID); ok {
+			state.LogEndOffset, state.LastFetchTimestamp, state.LastCaughtUpTimestamp = l.feed.endAt(f.lastIndex), f.heard, f.caughtUp
+		}
+		voters = append(voters, state)
 	}
 	for key, o := range l.observers { //det:ok sorted below
 		if isVoter[key] {

@@ -120,3 +120,13 @@ func (f *feed) read(offset int64, bytesMax int) []byte {
 	}
 	return out
 }
+
+// endAt is the offset after the last committed record in a log that ends with
+// raft's entry index.
+func (f *feed) endAt(index uint64) int64 {
+	n := sort.Search(len(f.batches), func(i int) bool { return f.batches[i].Index > index })
+	if n == 0 {
+		return f.start
+	}
+	return f.batches[n-1].NextOffset
+}

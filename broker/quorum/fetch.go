@@ -1,6 +1,8 @@
 package quorum
 
 import (
+	"net"
+	"strconv"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -38,8 +40,9 @@ func fetchError(req *kmsg.FetchRequest, code kafka.ErrorCode) kmsg.Response {
 }
 
 // fetch serves an observer's Fetch of the metadata log (KIP-595): committed
-// records only, whoever is the active controller; a log that parted from this
-// one is told where; one that is too far behind is told the snapshot.
+// records only; a log that parted from this one is told where; one that is too
+// far behind is told the snapshot. Who asks a controller that knows another to
+// be active is sent there.
 func (l *loop) fetch(req *kmsg.FetchRequest, reply func(kmsg.Response)) {
 	p := fetchPartition(req)
 	if p == nil {
@@ -61,7 +64,7 @@ func (l *loop) fetch(req *kmsg.FetchRequest, reply func(kmsg.Response)) {
 
 // fetchReady reports whether a fetch has something to be told.
 func (l *loop) fetchReady(req *kmsg.FetchRequest, p *kmsg.FetchRequestTopicPartition) bool {
-	if _, epoch := l.leader(); epochRefused(p.CurrentLeaderEpoch, epoch) != kafka.ErrNone {
+	if l.fetchRefused(p) != kafka.ErrNone {
 		return true
 	}
 	if l.ahead(p.FetchOffset) {
@@ -72,6 +75,18 @@ func (l *loop) fetchReady(req *kmsg.FetchRequest, p *kmsg.FetchRequestTopicParti
 	}
 	bytesMin := max(int(req.MinBytes), 1)
 	return l.feed.size(p.FetchOffset, bytesMin) >= bytesMin
+}
+
+// fetchRefused is why a fetch is not served here.
+func (l *loop) fetchRefused(p *kmsg.FetchRequestTopicPartition) kafka.ErrorCode {
+	leader, epoch := l.leader()
+	if code := epochRefused(p.CurrentLeaderEpoch, epoch); code != kafka.ErrNone {
+		return code
+	}
+	if leader >= 0 && leader != l.cfg.Machine.NodeID {
+		return kafka.ErrNotLeaderOrFollower
+	}
+	return kafka.ErrNone
 }
 
 // epochRefused checks the epoch that an observer believes in against this
@@ -87,11 +102,12 @@ func epochRefused(asked, epoch int32) kafka.ErrorCode {
 	return kafka.ErrUnknownLeaderEpoch
 }
 
-// ahead reports an observer that holds records which are published here, and
-// which this loop has not handled yet: in one process the image is set before
-// the loop hears of the commit. Such an observer waits; it has not parted.
+// ahead reports an observer that holds records which this loop has not handled
+// yet. In one process the image is set before the loop hears of the commit; and
+// out of office a controller does not know how far others have committed. Such
+// an observer waits; it has not parted.
 func (l *loop) ahead(offset int64) bool {
-	return offset > l.feed.next && offset <= l.cfg.Holder.Load().Offset()+1
+	return offset > l.feed.next && (l.office == nil || offset <= l.cfg.Holder.Load().Offset()+1)
 }
 
 // fetchAnswer is the answer as of now.
@@ -104,7 +120,10 @@ func (l *loop) fetchAnswer(req *kmsg.FetchRequest, p *kmsg.FetchRequestTopicPart
 	rp.HighWatermark, rp.LastStableOffset, rp.LogStartOffset = l.feed.next, l.feed.next, l.feed.start
 	leader, epoch := l.leader()
 	rp.CurrentLeader.LeaderID, rp.CurrentLeader.LeaderEpoch = leader, epoch
-	refused := epochRefused(p.CurrentLeaderEpoch, epoch)
+	if l.office == nil {
+		rp.HighWatermark, rp.LastStableOffset = -1, -1 // not known
+	}
+	refused := l.fetchRefused(p)
 	switch pos, divergingEpoch, end := l.feed.check(p.FetchOffset, p.LastFetchedEpoch); {
 	case refused != kafka.ErrNone:
 		rp.ErrorCode, rp.HighWatermark, rp.LastStableOffset = int16(refused), -1, -1
@@ -134,25 +153,43 @@ func fetchLimit(req *kmsg.FetchRequest, p *kmsg.FetchRequestTopicPartition) int 
 
 // leaderEndpoint tells where the active controller is reached, if it is known.
 func (l *loop) leaderEndpoint(leader int32) []kmsg.FetchResponseBroker {
-	c := l.cfg.Holder.Load().Controller(leader)
-	if c == nil || len(c.EndPoints) == 0 {
+	b := kmsg.NewFetchResponseBroker()
+	b.NodeID = leader
+	if c := l.cfg.Holder.Load().Controller(leader); c != nil && len(c.EndPoints) > 0 {
+		b.Host, b.Port = c.EndPoints[0].Host, int32(c.EndPoints[0].Port)
+	} else if leader < 0 || !l.knownAddress(&b) {
 		return nil
 	}
-	b := kmsg.NewFetchResponseBroker()
-	b.NodeID, b.Host, b.Port = leader, c.EndPoints[0].Host, int32(c.EndPoints[0].Port)
 	return []kmsg.FetchResponseBroker{b}
+}
+
+// knownAddress fills in where a controller is that has not registered yet.
+func (l *loop) knownAddress(b *kmsg.FetchResponseBroker) bool {
+	if l.cfg.Addresses == nil {
+		return false
+	}
+	for _, address := range l.cfg.Addresses(b.NodeID) {
+		host, text, err := net.SplitHostPort(address)
+		port, err2 := strconv.Atoi(text)
+		if err == nil && err2 == nil {
+			b.Host, b.Port = host, int32(port)
+			return true
+		}
+	}
+	return false
 }
 
 // leader is the active controller as far as this node knows, -1 if it does
 // not, and the epoch.
 func (l *loop) leader() (node, epoch int32) {
-	epoch = int32(l.raft.CurrentTerm())
-	_, id := l.raft.LeaderWithID()
+	r := l.raft()
+	epoch = int32(r.CurrentTerm())
+	_, id := r.LeaderWithID()
 	if id == "" {
 		return -1, epoch
 	}
 	node, _, err := raftmeta.ParseServerID(id)
-	if err != nil {
+	if err != nil || node == l.cfg.Machine.NodeID && l.office == nil && l.stalled {
 		return -1, epoch
 	}
 	return node, epoch

@@ -106,7 +106,7 @@ func TestFetchDiverging(t *testing.T) {
 // has handled the commit is not told that the logs part.
 func TestFetchAheadOfTheLoop(t *testing.T) {
 	holder := published.New(metaimage.New("c"))
-	l := &loop{Quorum: &Quorum{cfg: Config{Holder: holder}}}
+	l := &loop{Quorum: &Quorum{cfg: Config{Holder: holder}}, office: &office{}}
 	topic := metarecord.NewTopic()
 	topic.Name, topic.TopicID = "t", kafka.UUID{9}
 	img, _, err := metaimage.New("c").Apply([]metarecord.Record{topic}, 0, 3)
@@ -119,6 +119,10 @@ func TestFetchAheadOfTheLoop(t *testing.T) {
 	holder.Publish(img)
 	if !l.ahead(1) || l.ahead(0) || l.ahead(2) {
 		t.Fatalf("ahead of the end at 0: 1 %v, 0 %v, 2 %v", l.ahead(1), l.ahead(0), l.ahead(2))
+	}
+	// Out of office nobody knows how far the others have committed.
+	if l.office = nil; !l.ahead(2) || l.ahead(0) {
+		t.Fatalf("out of office: 2 %v, 0 %v", l.ahead(2), l.ahead(0))
 	}
 }
 

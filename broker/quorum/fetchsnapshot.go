@@ -29,7 +29,7 @@ func (q *Quorum) fetchSnapshot(req *kmsg.FetchSnapshotRequest) kmsg.Response {
 	rp := kmsg.NewFetchSnapshotResponseTopicPartition()
 	rp.Partition = p.Partition
 	rp.SnapshotID.EndOffset, rp.SnapshotID.Epoch = p.SnapshotID.EndOffset, p.SnapshotID.Epoch
-	code := epochRefused(p.CurrentLeaderEpoch, int32(q.raft.CurrentTerm()))
+	code := epochRefused(p.CurrentLeaderEpoch, int32(q.inst.Load().raft.CurrentTerm()))
 	switch {
 	case rt.Topic != kafka.MetadataTopicName || p.Partition != 0:
 		code = kafka.ErrUnknownTopicOrPartition

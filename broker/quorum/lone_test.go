@@ -53,9 +53,9 @@ func startNode(t testing.TB, fsys vfs.FS, seed uint64, change func(*Config)) (*n
 	var store *raftmeta.Store
 	id, err := identity.Open(identity.Config{
 		FS: fsys, Entropy: entropy, NodeID: 1, LogDirs: []string{dataDir}, MetadataDir: dataDir, Controller: true,
-	}, func(id identity.Identity) (err error) {
-		store, err = raftmeta.BootstrapAlone(storeCfg, raftmeta.Peer{Node: id.NodeID, Directory: id.Metadata})
-		return err
+	}, func(id identity.Identity) (_ string, err error) {
+		store, err = raftmeta.Bootstrap(storeCfg, raftmeta.Peer{Node: id.NodeID, Directory: id.Metadata})
+		return id.ClusterID, err
 	})
 	if err != nil {
 		if store != nil {

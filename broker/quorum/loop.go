@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -25,6 +26,9 @@ type loop struct {
 	parked      []parkedFetch
 	observers   map[observerKey]observer
 
+	lastLeader   int32 // that the last turn knew
+	changing     bool  // a change of voters is under way
+	remakes      []remake
 	snapshotting bool
 	snapshotNext clock.Mono // no snapshot before
 	snapshotAt   clock.Mono // when the last one ended, or this loop began
@@ -35,8 +39,11 @@ type loop struct {
 }
 
 func newLoop(q *Quorum) *loop {
-	return &loop{Quorum: q, snapshotAt: q.cfg.Clock.Mono(), machine: controller.New(q.cfg.Machine), observers: map[observerKey]observer{}}
+	return &loop{Quorum: q, lastLeader: -1, snapshotAt: q.cfg.Clock.Mono(), machine: controller.New(q.cfg.Machine), observers: map[observerKey]observer{}}
 }
+
+// raft is the running instance's.
+func (l *loop) raft() *raft.Raft { return l.inst.Load().raft }
 
 func (l *loop) times() controller.Times {
 	return controller.Times{Mono: l.cfg.Clock.Mono(), Wall: l.cfg.Clock.Wall()}
@@ -54,7 +61,7 @@ func (l *loop) run() {
 	for {
 		leading, changed := false, false
 		select {
-		case leading = <-l.raft.LeaderCh():
+		case leading = <-l.raft().LeaderCh():
 			changed = true
 		case <-l.inbox.Wake():
 		case <-l.timer.C():
@@ -63,7 +70,7 @@ func (l *loop) run() {
 		}
 		if !changed {
 			select {
-			case leading = <-l.raft.LeaderCh():
+			case leading = <-l.raft().LeaderCh():
 				changed = true
 			default:
 			}
@@ -76,7 +83,9 @@ func (l *loop) run() {
 			l.receive(m)
 		}
 		l.work()
-		l.timer.Reset(l.tick())
+		next := l.tick()
+		l.remakeRaft()
+		l.timer.Reset(next)
 		if l.stop != nil && l.stopped() {
 			return
 		}
@@ -88,10 +97,20 @@ func (l *loop) receive(m message) {
 	case request:
 		l.backlog = append(l.backlog, m)
 	case applied:
-		l.committed(m)
+		if m.life == l.inst.Load().life {
+			l.committed(m)
+		}
 	case restored:
-		l.feed.restore(m.id)
-		l.wakeFetches()
+		if m.life == l.inst.Load().life {
+			l.feed.restore(m.id)
+			l.handled = max(l.handled, l.cfg.Store.Snapshots.LatestIndex())
+			l.noteReplay()
+			l.wakeFetches()
+		}
+	case remake:
+		l.remakes = append(l.remakes, m)
+	case changed:
+		l.changing = false
 	case snapshotDone:
 		l.snapshotEnded(m.err)
 	case gone:
@@ -131,6 +150,10 @@ func (l *loop) serve(r request) {
 		r.reply(l.describeQuorum(req))
 	case *kmsg.DescribeClusterRequest:
 		r.reply(l.describeCluster(req))
+	case *kmsg.AddRaftVoterRequest:
+		l.addVoter(req, r.reply)
+	case *kmsg.RemoveRaftVoterRequest:
+		l.removeVoter(req, r.reply)
 	default:
 		l.handle(r)
 	}
@@ -141,8 +164,11 @@ func (l *loop) tick() time.Duration {
 	t := l.times()
 	next := l.cfg.Machine.HeartbeatInterval
 	l.watchStore()
-	if l.office != nil && (l.raft.State() != raft.Leader || l.raft.CurrentTerm() != l.office.term) {
+	if l.office != nil && (l.raft().State() != raft.Leader || l.raft().CurrentTerm() != l.office.term) {
 		l.lose()
+	}
+	if l.office == nil {
+		l.machine.StandBy(t)
 	}
 	if l.office != nil && l.room() && l.stop == nil {
 		before := l.machine.Image()
@@ -152,20 +178,67 @@ func (l *loop) tick() time.Duration {
 			l.propose(records, before, t.Wall)
 		}
 	}
+	if leader, _ := l.leader(); leader != l.lastLeader {
+		l.lastLeader = leader
+		l.wakeFetches()
+	}
 	next = min(next, l.expireFetches(t.Mono))
 	l.maybeSnapshot(t.Mono)
 	return max(next, time.Millisecond)
 }
 
-// watchStore closes raft's connections while a call of the store hangs.
+// watchStore closes raft's connections while a call of the store hangs, so that
+// another voter takes the office, and gives it up here. A lone voter keeps it:
+// nobody else could have it.
 func (l *loop) watchStore() {
 	stalled := l.cfg.Store.Guard().Busy() > l.cfg.StallLimit
 	if stalled == l.stalled {
 		return
 	}
 	l.stalled = stalled
-	l.transport.Suspend(stalled)
+	inst := l.inst.Load()
+	inst.transport.Suspend(stalled)
+	switch {
+	case stalled && l.office != nil && inst.voters() > 1:
+		l.lose()
+	case !stalled && l.office == nil && inst.raft.State() == raft.Leader:
+		l.electing = true // perhaps nobody else has it; raft knows soon
+		l.maybeWin()
+	}
 	l.cfg.Events.Emit(StoreStalled{Stalled: stalled})
+}
+
+// remakeRaft ends a lone voter's raft and starts one with a cluster's times on
+// the same stores. What is applied again is in the image already.
+func (l *loop) remakeRaft() {
+	if len(l.remakes) == 0 {
+		return
+	}
+	defer func() {
+		for _, m := range l.remakes {
+			close(m.done)
+		}
+		l.remakes = nil
+	}()
+	old := l.inst.Load()
+	if !old.lone || l.stop != nil {
+		return
+	}
+	if l.office != nil {
+		l.lose()
+	}
+	l.electing = false
+	err := old.shutdown().Error()
+	var inst *instance
+	if err == nil {
+		l.feed, l.handled = feed{}, l.cfg.Store.Snapshots.LatestIndex()
+		inst, err = l.newInstance(old.life+1, false)
+	}
+	if err != nil {
+		l.cfg.OnFailure(fmt.Errorf("start raft anew for several voters: %w", err))
+		return
+	}
+	l.inst.Store(inst)
 }
 
 // stopped ends the role if it may end now, and reports whether it did.
@@ -180,8 +253,11 @@ func (l *loop) stopped() bool {
 	}
 	rest, _ := l.inbox.Take(nil)
 	for _, m := range rest {
-		if r, ok := m.(request); ok {
-			l.backlog = append(l.backlog, r)
+		switch m := m.(type) {
+		case request:
+			l.backlog = append(l.backlog, m)
+		case remake:
+			l.remakes = append(l.remakes, m)
 		}
 	}
 	for _, r := range l.backlog {
@@ -190,5 +266,6 @@ func (l *loop) stopped() bool {
 	for _, p := range l.parked {
 		p.reply(unavailable(p.req))
 	}
+	l.remakeRaft()
 	return true
 }

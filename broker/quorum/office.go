@@ -57,30 +57,32 @@ func (l *loop) officeChanged(leading bool) {
 // that earlier leaders left. (That is what a barrier is for; asking the store
 // costs no entry of its own.)
 func (l *loop) maybeWin() {
-	if !l.electing || l.cfg.Store.Log.LastCommand() > l.handled {
+	if !l.electing || l.stalled && l.inst.Load().voters() > 1 || l.cfg.Store.Log.LastCommand() > l.handled {
 		return
 	}
 	l.electing = false
-	term := l.raft.CurrentTerm()
+	term := l.raft().CurrentTerm()
 	img := l.cfg.Holder.Load()
 	l.office = &office{term: term, epoch: int32(term), next: img.Offset() + 1}
 	t := l.times()
 	records := l.machine.Activate(img, img.Offset()+1, int32(term), t)
 	l.cfg.Events.Emit(OfficeWon{Node: l.cfg.Machine.NodeID, Epoch: int32(term), Offset: l.office.next})
 	l.propose(records, metaimage.New(l.cfg.Machine.ClusterID), t.Wall)
-	l.handle(request{req: l.registration(), reply: func(kmsg.Response) {}})
+	l.handle(request{req: l.Registration(), reply: func(kmsg.Response) {}})
+	l.answerParked(func(parkedFetch) bool { return true }) // who waited did not learn the high watermark
 }
 
-// registration is this controller's own registration.
-func (l *loop) registration() *kmsg.ControllerRegistrationRequest {
+// Registration is this controller's own registration. The active controller takes
+// its own by itself; another one must send it.
+func (q *Quorum) Registration() *kmsg.ControllerRegistrationRequest {
 	req := kmsg.NewPtrControllerRegistrationRequest()
-	req.ControllerID, req.IncarnationID = l.cfg.Machine.NodeID, l.cfg.Incarnation
-	for _, e := range l.cfg.Endpoints {
+	req.ControllerID, req.IncarnationID = q.cfg.Machine.NodeID, q.cfg.Incarnation
+	for _, e := range q.cfg.Endpoints {
 		rl := kmsg.NewControllerRegistrationRequestListener()
 		rl.Name, rl.Host, rl.Port, rl.SecurityProtocol = e.Name, e.Host, e.Port, e.SecurityProtocol
 		req.Listeners = append(req.Listeners, rl)
 	}
-	for _, f := range l.cfg.Machine.Supported {
+	for _, f := range q.cfg.Machine.Supported {
 		rf := kmsg.NewControllerRegistrationRequestFeature()
 		rf.Name, rf.MinSupportedVersion, rf.MaxSupportedVersion = f.Name, f.Min, f.Max
 		req.Features = append(req.Features, rf)
@@ -103,6 +105,9 @@ func (l *loop) lose() {
 // handle lets the machine decide and has the reply wait for the commit.
 func (l *loop) handle(r request) {
 	if l.office == nil {
+		if beat, ok := r.req.(*kmsg.BrokerHeartbeatRequest); ok {
+			l.machine.Heard(l.times(), l.cfg.Holder.Load(), beat)
+		}
 		r.reply(controller.NotController(r.req))
 		return
 	}
@@ -168,7 +173,7 @@ func (l *loop) proposeBatch(records []record, level int16, wall int64) bool {
 	o.proposals = append(o.proposals, proposal{base: o.next, batch: batch})
 	// What becomes of the entry is told by the state machine, or by the loss
 	// of the office; the future says nothing more.
-	_ = l.raft.Apply(append(raftmeta.AppendEntry(make([]byte, 0, len(batch)+32), o.term, o.next), batch...), 0)
+	_ = l.raft().Apply(append(raftmeta.AppendEntry(make([]byte, 0, len(batch)+32), o.term, o.next), batch...), 0)
 	o.next += int64(len(records))
 	return true
 }

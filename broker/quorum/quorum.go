@@ -18,11 +18,10 @@ import (
 
 // Quorum is a running controller role. Make it with New, end it with Stop or Kill.
 type Quorum struct {
-	cfg       Config
-	transport *raftmeta.Transport
-	raft      *raft.Raft
-	shutdown  func() raft.Future // begins raft's shutdown, once
-	inbox     *inbox.Inbox[message]
+	cfg      Config
+	inst     atomic.Pointer[instance] // the loop replaces it
+	progress progress
+	inbox    *inbox.Inbox[message]
 
 	endOnce sync.Once
 	endErr  error
@@ -30,7 +29,7 @@ type Quorum struct {
 
 	replayed  chan struct{}  // closed when handled reaches replayEnd
 	replayEnd uint64         // raft's index of the last record entry at the start
-	snapshots sync.WaitGroup // the snapshot under way
+	helpers   sync.WaitGroup // the snapshot and the change of voters under way
 
 	forgetLife func()
 	unclean    atomic.Uint64 // see UncleanElections
@@ -51,12 +50,22 @@ type request struct {
 
 // applied: committed entries are in the published image.
 type applied struct {
+	life    int // of the instance that applied them
 	entries []raftmeta.Applied
 	handled uint64 // raft's index looked at
 }
 
 // restored: the committed log begins behind a snapshot.
-type restored struct{ id raftmeta.SnapshotID }
+type restored struct {
+	life int
+	id   raftmeta.SnapshotID
+}
+
+// remake asks for raft with a cluster's times; done is closed when it runs.
+type remake struct{ done chan struct{} }
+
+// changed: the change of voters that was under way ended.
+type changed struct{}
 
 // snapshotDone: the snapshot that the loop asked for ended.
 type snapshotDone struct{ err error }
@@ -76,6 +85,8 @@ func (restored) isMessage()     {}
 func (snapshotDone) isMessage() {}
 func (gone) isMessage()         {}
 func (stopping) isMessage()     {}
+func (remake) isMessage()       {}
+func (changed) isMessage()      {}
 
 // New starts the role: raft on the store, and the loop. A lone voter is the
 // active controller some milliseconds later. The store belongs to the Quorum
@@ -90,6 +101,10 @@ func New(cfg Config) (*Quorum, error) {
 	if err := q.startRaft(); err != nil {
 		return nil, closing(cfg, err)
 	}
+	// Who waits for raft's main goroutine, as a snapshot does, hears from the
+	// shutdown alone that a store that failed has ended it.
+	cfg.Store.Guard().OnFailed(func() { q.inst.Load().shutdown() })
+	q.forgetLife = cfg.Life.OnEnd(q.abandon)
 	l.handled = cfg.Store.Snapshots.LatestIndex()
 	go l.run()
 	return q, nil
@@ -100,48 +115,6 @@ func closing(cfg Config, err error) error {
 		return err
 	}
 	return errors.Join(err, cfg.Store.Close())
-}
-
-// startRaft restores the newest snapshot into the image and starts raft.
-func (q *Quorum) startRaft() error {
-	fsm, err := raftmeta.NewFSM(raftmeta.FSMConfig{
-		Holder:     q.cfg.Holder,
-		OnApplied:  func(entries []raftmeta.Applied, handled uint64) { q.inbox.Offer(applied{entries, handled}) },
-		OnRestored: func(id raftmeta.SnapshotID) { q.inbox.Offer(restored{id}) },
-		OnFailure:  q.cfg.OnFailure,
-	})
-	if err != nil {
-		return err
-	}
-	lone := q.cfg.Peers == nil
-	logger := raftLogger(q.cfg.Events, lone)
-	q.transport, err = raftmeta.NewTransport(raftmeta.TransportConfig{
-		Network: q.cfg.Network, ClusterID: q.cfg.Machine.ClusterID, Self: q.cfg.self(),
-		Resolve: q.resolve, Timeout: raftRPCTimeout, Logger: logger, Life: q.cfg.Life,
-	})
-	if err != nil {
-		return err
-	}
-	voters := 1
-	if !lone {
-		voters = 3 // times of a cluster, however many there are
-	}
-	q.raft, err = newRaft(raftConfig(q.cfg.self(), voters, logger), fsm, q.cfg.Store, q.transport)
-	if err != nil {
-		return errors.Join(fmt.Errorf("start raft: %w", err), q.transport.Close())
-	}
-	q.shutdown = sync.OnceValue(q.raft.Shutdown)
-	// Who waits for raft's main goroutine, as a snapshot does, hears from the
-	// shutdown alone that a store that failed has ended it.
-	q.cfg.Store.Guard().OnFailed(func() { q.shutdown() })
-	q.forgetLife = q.cfg.Life.OnEnd(q.abandon)
-	if lone {
-		err = q.electLone()
-	}
-	if err != nil {
-		return errors.Join(err, q.shutdown().Error())
-	}
-	return nil
 }
 
 // errStoreEnded: the store ended raft's goroutine; it has told the node why.
@@ -160,29 +133,10 @@ func newRaft(cfg *raft.Config, fsm raft.FSM, st *raftmeta.Store, trans raft.Tran
 	return r, err
 }
 
-// electLone checks that this node is the only voter, and elects it.
-func (q *Quorum) electLone() error {
-	voters, err := votersOf(q.raft)
-	if err != nil {
-		return err
-	}
-	if voters != 1 {
-		return fmt.Errorf("the metadata log names %d voters, but no address of another is known", voters)
-	}
-	return electAtOnce(q.raft)
-}
-
-func (q *Quorum) resolve(p raftmeta.Peer) (string, error) {
-	if q.cfg.Peers == nil {
-		return "", fmt.Errorf("no address of %s is known", p)
-	}
-	return q.cfg.Peers(p)
-}
-
 // Handles reports whether Dispatch serves requests of the key.
 func Handles(key int16) bool {
 	switch kmsg.Key(key) {
-	case kmsg.Fetch, kmsg.FetchSnapshot, kmsg.DescribeQuorum, kmsg.DescribeCluster:
+	case kmsg.Fetch, kmsg.FetchSnapshot, kmsg.DescribeQuorum, kmsg.DescribeCluster, kmsg.AddRaftVoter, kmsg.RemoveRaftVoter:
 		return true
 	}
 	return controller.Handles(key)
@@ -220,6 +174,8 @@ func unavailable(req kmsg.Request) kmsg.Response {
 		return describeQuorumError(req, kafka.ErrNotController)
 	case *kmsg.DescribeClusterRequest:
 		return describeClusterError(req, kafka.ErrNotController, "This controller is stopping.")
+	case *kmsg.AddRaftVoterRequest, *kmsg.RemoveRaftVoterRequest:
+		return voterError(req, kafka.ErrNotController, "This controller is stopping.")
 	}
 	return controller.NotController(req)
 }
@@ -231,7 +187,7 @@ func (q *Quorum) Gone(broker int32, epoch int64) { q.inbox.Put(gone{broker, epoc
 // AcceptRaft takes over a connection whose first bytes are those of a raft
 // preamble (the first int32 is negative). The connection is closed here.
 func (q *Quorum) AcceptRaft(conn transport.Conn, first []byte) {
-	if err := q.transport.AcceptRaft(conn, first); err != nil {
+	if err := q.inst.Load().transport.AcceptRaft(conn, first); err != nil {
 		q.cfg.Events.Emit(RaftRefused{Err: err})
 	}
 }
@@ -248,11 +204,13 @@ func (q *Quorum) end(clean bool) error {
 		q.inbox.Offer(stopping{clean})
 		<-q.done
 		var err error
+		inst := q.inst.Load()
 		if clean {
 			err = q.lastSnapshot()
+			inst.handOver()
 		}
-		err = errors.Join(err, q.shutdown().Error())
-		q.snapshots.Wait()
+		err = errors.Join(err, inst.shutdown().Error())
+		q.helpers.Wait()
 		q.endErr = errors.Join(err, q.cfg.Store.Close())
 		q.forgetLife()
 	})
@@ -262,7 +220,7 @@ func (q *Quorum) end(clean bool) error {
 // abandon ends what waits for the loop or for raft, and raft's goroutines.
 func (q *Quorum) abandon() {
 	q.inbox.Close()
-	q.raft.Shutdown() // who would wait for it waits for goroutines that are gone
+	q.inst.Load().raft.Shutdown() // who would wait for it waits for goroutines that are gone
 }
 
 // lastSnapshot writes a checkpoint at the last committed record, unless the
@@ -273,7 +231,7 @@ func (q *Quorum) lastSnapshot() error {
 	if img.Empty() || img.InTransaction() || ok && id.EndOffset == img.Offset()+1 {
 		return nil
 	}
-	if err := q.raft.Snapshot().Error(); err != nil && !errors.Is(err, raft.ErrNothingNewToSnapshot) {
+	if err := q.inst.Load().raft.Snapshot().Error(); err != nil && !errors.Is(err, raft.ErrNothingNewToSnapshot) {
 		return fmt.Errorf("write the last checkpoint: %w", err)
 	}
 	return nil

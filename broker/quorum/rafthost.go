@@ -1,8 +1,10 @@
 package quorum
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -23,20 +25,124 @@ const (
 	never = 1000 * time.Hour
 )
 
-// raftConfig is raft's configuration for a cluster of so many voters.
-func raftConfig(self raftmeta.Peer, voters int, logger hclog.Logger) *raft.Config {
+// instance is one life of raft on the node's stores. A lone voter's ends when
+// another server comes: the times of raft cannot be changed while it runs.
+type instance struct {
+	life      int // counts them
+	lone      bool
+	transport *raftmeta.Transport
+	raft      *raft.Raft
+	shutdown  func() raft.Future // begins raft's shutdown, once
+}
+
+// startRaft starts the first instance. A node that its configuration calls
+// alone finds in its log whether it still is.
+func (q *Quorum) startRaft() error {
+	inst, err := q.newInstance(1, q.cfg.Alone)
+	if err != nil {
+		return err
+	}
+	servers, err := inst.servers()
+	if err == nil && inst.lone && len(servers) == 0 {
+		err = errors.New("the metadata log names no voter, and no other controller is known")
+	}
+	if err == nil && inst.lone && (len(servers) != 1 || servers[0].Suffrage != raft.Voter) {
+		if err = inst.shutdown().Error(); err == nil {
+			inst, err = q.newInstance(2, false)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err == nil && inst.lone {
+		err = electAtOnce(inst.raft)
+	}
+	if err != nil {
+		return errors.Join(err, inst.shutdown().Error())
+	}
+	q.inst.Store(inst)
+	return nil
+}
+
+// newInstance restores the newest snapshot into the image and starts raft.
+func (q *Quorum) newInstance(life int, lone bool) (*instance, error) {
+	fsm, err := raftmeta.NewFSM(raftmeta.FSMConfig{
+		Holder:     q.cfg.Holder,
+		OnApplied:  func(entries []raftmeta.Applied, handled uint64) { q.inbox.Offer(applied{life, entries, handled}) },
+		OnRestored: func(id raftmeta.SnapshotID) { q.inbox.Offer(restored{life, id}) },
+		OnFailure:  q.cfg.OnFailure,
+	})
+	if err != nil {
+		return nil, err
+	}
+	inst := &instance{life: life, lone: lone}
+	logger := raftLogger(q.cfg.Events, lone)
+	inst.transport, err = raftmeta.NewTransport(raftmeta.TransportConfig{
+		Network: q.cfg.Network, ClusterID: q.cfg.Machine.ClusterID, Self: q.cfg.self(),
+		Resolve: q.resolve, OnProgress: q.noteProgress, Timeout: raftRPCTimeout, Logger: logger, Life: q.cfg.Life,
+	})
+	if err != nil {
+		return nil, err
+	}
+	inst.raft, err = newRaft(raftConfig(q.cfg.self(), lone, logger), fsm, q.cfg.Store, inst.transport)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start raft: %w", err), inst.transport.Close())
+	}
+	inst.shutdown = sync.OnceValue(inst.raft.Shutdown)
+	return inst, nil
+}
+
+func (q *Quorum) resolve(p raftmeta.Peer) ([]string, error) {
+	if q.cfg.Addresses == nil {
+		return nil, fmt.Errorf("no address of %s is known", p)
+	}
+	return q.cfg.Addresses(p.Node), nil
+}
+
+// servers are those of the configuration that the log ends with.
+func (i *instance) servers() ([]raft.Server, error) {
+	f := i.raft.GetConfiguration()
+	if err := f.Error(); err != nil {
+		return nil, fmt.Errorf("raft's configuration: %w", err)
+	}
+	return f.Configuration().Servers, nil
+}
+
+// voters counts the voters; 0 if they are not known.
+func (i *instance) voters() (n int) {
+	servers, _ := i.servers()
+	for _, s := range servers {
+		if s.Suffrage == raft.Voter {
+			n++
+		}
+	}
+	return n
+}
+
+// handOver gives the office to another voter, if there is one to take it: a
+// clean stop need not cost an election's timeout.
+func (i *instance) handOver() {
+	if i.raft.State() == raft.Leader && i.voters() > 1 {
+		_ = i.raft.LeadershipTransfer().Error() // else the others elect one when they hear no more
+	}
+}
+
+// raftConfig is raft's configuration for a lone voter or for a cluster.
+func raftConfig(self raftmeta.Peer, lone bool, logger hclog.Logger) *raft.Config {
 	c := raft.DefaultConfig()
 	c.LocalID = raftmeta.ServerID(self.Node, self.Directory)
 	c.Logger = logger
 	c.BatchApplyCh = true
 	c.MaxAppendEntries = raftBatchMax
 	c.SnapshotInterval, c.SnapshotThreshold = never, 1<<62
-	c.TrailingLogs = 0
-	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = 2*loneTimeout, 2*loneTimeout, loneTimeout
-	if voters > 1 {
-		c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = clusterTimeout, clusterTimeout, clusterLease
-		c.TrailingLogs = 4 * raftBatchMax // a follower a little behind needs no snapshot
+	c.ShutdownOnRemove = false // it goes on as an observer
+	if lone {
+		c.TrailingLogs = 0
+		c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = 2*loneTimeout, 2*loneTimeout, loneTimeout
+		return c
 	}
+	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = clusterTimeout, clusterTimeout, clusterLease
+	c.TrailingLogs = 4 * raftBatchMax // a follower a little behind needs no snapshot
 	return c
 }
 
@@ -49,20 +155,6 @@ func electAtOnce(r *raft.Raft) error {
 		return fmt.Errorf("shorten raft's heartbeat: %w", err)
 	}
 	return nil
-}
-
-// votersOf counts the voters of the configuration that the store ends with.
-func votersOf(r *raft.Raft) (voters int, err error) {
-	f := r.GetConfiguration()
-	if err := f.Error(); err != nil {
-		return 0, fmt.Errorf("raft's configuration: %w", err)
-	}
-	for _, s := range f.Configuration().Servers {
-		if s.Suffrage == raft.Voter {
-			voters++
-		}
-	}
-	return voters, nil
 }
 
 // raftLogger brings raft's warnings into the event stream. A lone voter warns

@@ -18,10 +18,11 @@ func (l *loop) maybeSnapshot(now clock.Mono) {
 		return
 	}
 	l.snapshotting = true
-	l.snapshots.Add(1)
+	l.helpers.Add(1)
+	r := l.raft()
 	go func() {
-		defer l.snapshots.Done()
-		err := l.raft.Snapshot().Error()
+		defer l.helpers.Done()
+		err := r.Snapshot().Error()
 		l.inbox.Offer(snapshotDone{err})
 	}()
 }

@@ -164,15 +164,19 @@ func (st *Store) Bootstrap(servers []raft.Server) error {
 	})
 }
 
-// BootstrapAlone opens an empty store and makes self the only voter of a new
+// Bootstrap opens an empty store and makes the peers the voters of a new
 // cluster, durably.
-func BootstrapAlone(cfg StoreConfig, self Peer) (*Store, error) {
+func Bootstrap(cfg StoreConfig, voters ...Peer) (*Store, error) {
 	st, err := OpenStore(cfg)
 	if err != nil {
 		return nil, err
 	}
-	id := ServerID(self.Node, self.Directory)
-	if err := st.Bootstrap([]raft.Server{{ID: id, Address: raft.ServerAddress(id)}}); err != nil {
+	var servers []raft.Server
+	for _, v := range voters {
+		id := ServerID(v.Node, v.Directory)
+		servers = append(servers, raft.Server{ID: id, Address: raft.ServerAddress(id)})
+	}
+	if err := st.Bootstrap(servers); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
 	return st, nil

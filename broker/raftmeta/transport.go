@@ -28,8 +28,12 @@ type TransportConfig struct {
 	Network   transport.Network
 	ClusterID string
 	Self      Peer
-	// Resolve gives the controller listener's address of a server.
-	Resolve func(Peer) (string, error)
+	// Resolve gives the addresses of a server's controller listener, the likeliest
+	// first; there may be several while one changes.
+	Resolve func(Peer) ([]string, error)
+	// OnProgress hears the index of a follower's last log entry, from its answers.
+	// It must not wait. Nil: nobody listens.
+	OnProgress func(follower raft.ServerID, lastIndex uint64)
 	// Timeout bounds dialing, the preamble, and each call without a snapshot.
 	Timeout time.Duration
 	Logger  hclog.Logger
@@ -41,7 +45,23 @@ type TransportConfig struct {
 type Transport struct {
 	*raft.NetworkTransport
 	stream     *streamLayer
+	onProgress func(raft.ServerID, uint64)
 	forgetLife func()
+}
+
+// AppendEntries sends entries or a heartbeat, and notes how far the follower is.
+func (t *Transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	err := t.NetworkTransport.AppendEntries(id, target, args, resp)
+	if err == nil && t.onProgress != nil && resp.Term == args.Term {
+		t.onProgress(id, resp.LastLog)
+	}
+	return err
+}
+
+// AppendEntriesPipeline has raft send one request at a time to a follower: a
+// turn of the controller fits into one, and each answer is seen.
+func (t *Transport) AppendEntriesPipeline(raft.ServerID, raft.ServerAddress) (raft.AppendPipeline, error) {
+	return nil, raft.ErrPipelineReplicationNotSupported
 }
 
 // NewTransport starts a transport. It listens nowhere itself: the controller
@@ -55,9 +75,9 @@ func NewTransport(cfg TransportConfig) (*Transport, error) {
 	}
 	stream := &streamLayer{
 		cfg: cfg, accepted: make(chan *raftConn, acceptedLenMax),
-		stop: make(chan struct{}), conns: map[*raftConn]struct{}{},
+		stop: make(chan struct{}), conns: map[*raftConn]struct{}{}, misses: map[int32]int{},
 	}
-	t := &Transport{stream: stream, NetworkTransport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+	t := &Transport{stream: stream, onProgress: cfg.OnProgress, NetworkTransport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		ServerAddressProvider: idAsAddress{}, Logger: cfg.Logger, Stream: stream, MaxPool: raftPoolLenMax,
 	})}
 	t.forgetLife = cfg.Life.OnEnd(t.abandon)
@@ -107,6 +127,7 @@ type streamLayer struct {
 	mu        sync.Mutex
 	suspended bool
 	conns     map[*raftConn]struct{}
+	misses    map[int32]int // by node: how often its address was wrong
 }
 
 var errSuspended = errors.New("raft's connections are suspended")
@@ -134,10 +155,39 @@ func (s *streamLayer) Dial(to raft.ServerAddress, _ time.Duration) (net.Conn, er
 		return nil, err
 	}
 	target := Peer{Node: node, Directory: directory}
-	hostPort, err := s.cfg.Resolve(target)
+	hostPort, err := s.address(target)
 	if err != nil {
 		return nil, fmt.Errorf("raft: address of %s: %w", target, err)
 	}
+	c, err := s.connect(target, hostPort)
+	if err != nil {
+		s.missed(node)
+	}
+	return c, err
+}
+
+// address is where a server is tried next: each failure moves on to another
+// of its addresses.
+func (s *streamLayer) address(p Peer) (string, error) {
+	list, err := s.cfg.Resolve(p)
+	if err != nil {
+		return "", err
+	}
+	if len(list) == 0 {
+		return "", errors.New("none is known")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return list[s.misses[p.Node]%len(list)], nil
+}
+
+func (s *streamLayer) missed(node int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.misses[node]++
+}
+
+func (s *streamLayer) connect(target Peer, hostPort string) (net.Conn, error) {
 	conn, err := s.cfg.Network.Dial(hostPort, s.cfg.Timeout, s.stop)
 	if err != nil {
 		return nil, fmt.Errorf("raft: dial %s at %s: %w", target, hostPort, err)
@@ -186,21 +236,12 @@ func (s *streamLayer) accept(conn transport.Conn, first []byte) (err error) {
 	if err := c.SetReadTimeout(s.cfg.Timeout); err != nil {
 		return err
 	}
-	b := make([]byte, preambleHeaderLen, preambleBytesMax)
-	if _, err := io.ReadFull(c, b); err != nil {
-		return fmt.Errorf("raft preamble from %s: %w", conn.RemoteAddr(), err)
-	}
-	rest, err := preambleRest(b)
+	p, err := readPreamble(c, conn.RemoteAddr())
 	if err != nil {
 		return err
 	}
-	b = b[:preambleHeaderLen+rest]
-	if _, err := io.ReadFull(c, b[preambleHeaderLen:]); err != nil {
-		return fmt.Errorf("raft preamble from %s: %w", conn.RemoteAddr(), err)
-	}
-	p, err := parsePreamble(b)
-	if err != nil {
-		return err
+	if p.isQuestion() {
+		return s.answer(c, p)
 	}
 	if p.clusterID != s.cfg.ClusterID || p.to != s.cfg.Self {
 		_, _ = c.Write([]byte{preambleRefused}) // it is closed in any case
@@ -219,6 +260,18 @@ func (s *streamLayer) accept(conn transport.Conn, first []byte) (err error) {
 	case <-s.stop:
 		return transport.ErrClosed
 	}
+}
+
+// answer tells a node without a cluster who is here, and ends the connection.
+func (s *streamLayer) answer(c *raftConn, p preamble) error {
+	reply := Answer{Self: s.cfg.Self, ClusterID: s.cfg.ClusterID}.append(nil)
+	var refused error
+	if p.to.Node != AnyNode && p.to.Node != s.cfg.Self.Node {
+		reply = []byte{preambleRefused}
+		refused = fmt.Errorf("node %d takes this node, %d, for node %d: see controller.quorum.voters", p.from.Node, s.cfg.Self.Node, p.to.Node)
+	}
+	_, err := c.Write(reply)
+	return errors.Join(refused, err, c.Close())
 }
 
 // track counts a connection in, so that suspend can close it.

@@ -26,7 +26,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func peer(n int32) Peer { return Peer{Node: n, Directory: kafka.UUID{1, byte(n)}} }
 
-func peerAddress(p Peer) (string, error) { return fmt.Sprintf("10.0.0.%d:9093", p.Node), nil }
+func peerAddress(p Peer) ([]string, error) {
+	return []string{fmt.Sprintf("10.0.0.%d:9093", p.Node)}, nil
+}
 
 // voter is one of several raft nodes over an in-process network.
 type voter struct {
@@ -56,7 +58,7 @@ func startVoter(t *testing.T, net transport.Network, fsys *memfs.FS, self Peer, 
 		t.Fatal(err)
 	}
 	address, _ := peerAddress(self)
-	if v.ln, err = net.Listen(address); err != nil {
+	if v.ln, err = net.Listen(address[0]); err != nil {
 		t.Fatal(err)
 	}
 	logger := hclog.NewNullLogger()
@@ -183,7 +185,7 @@ func TestPreamble(t *testing.T) {
 	dial := func(cluster string, to Peer) error {
 		tr, err := NewTransport(TransportConfig{
 			Network: net, ClusterID: cluster, Self: peer(2), Timeout: time.Second, Logger: hclog.NewNullLogger(),
-			Resolve: func(Peer) (string, error) { return peerAddress(peer(1)) },
+			Resolve: func(Peer) ([]string, error) { return peerAddress(peer(1)) },
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -86,15 +86,6 @@ func (u *Uplink) alterSome(l **link, list []Alteration) {
 		tellAll(list, replica.ProposalResult{Code: kafka.ErrStaleBrokerEpoch})
 		return
 	}
-	if *l == nil {
-		var err error
-		if *l, err = u.dial(); err != nil {
-			*l = nil
-			u.cfg.Events.Emit(Retrying{Request: "AlterPartition", Reason: err.Error()})
-			tellAll(list, replica.ProposalResult{Code: kafka.ErrNotController}) // it was not sent
-			return
-		}
-	}
 	next, resp, err := u.ask(*l, alterRequest(u.cfg.NodeID, epoch, list), requestTimeout)
 	*l = next
 	r, ok := resp.(*kmsg.AlterPartitionResponse)
@@ -102,7 +93,7 @@ func (u *Uplink) alterSome(l **link, list []Alteration) {
 		err = fmt.Errorf("alter partitions: answer of type %T", resp)
 	}
 	switch {
-	case errors.Is(err, errNotController):
+	case errors.Is(err, errNotController), errors.Is(err, errNotSent):
 		tellAll(list, replica.ProposalResult{Code: kafka.ErrNotController})
 	case err != nil:
 		u.cfg.Events.Emit(Retrying{Request: "AlterPartition", Reason: err.Error()})

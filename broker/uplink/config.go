@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"github.com/moldau/moldau/broker/event"
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/metaimage/published"
@@ -24,6 +26,8 @@ const (
 	snapshotBytesMax   = 1 << 30
 	snapshotChunkBytes = 1 << 20
 	forwardConnsMax    = 16 // connections for forwarded requests; more wait
+	controllersMax     = 64 // that get heartbeats
+	enrollRetryAfter   = 500 * time.Millisecond
 )
 
 // Listener is where the broker is reached.
@@ -53,10 +57,14 @@ type Config struct {
 	Network transport.Network
 	Events  event.Sink
 	Holder  *published.Holder
-	// Controllers are the addresses of controller listeners.
-	Controllers []string
+	// Controllers are the controllers that are known now. It is asked often, from
+	// any goroutine.
+	Controllers func() []Controller
 	NodeID      int32
 	ClusterID   string
+	// Enrollment is the registration of this node's own controller, nil where it
+	// has none. It is sent until the metadata has it.
+	Enrollment *kmsg.ControllerRegistrationRequest
 	// Incarnation is this start's id.
 	Incarnation kafka.UUID
 	// MetadataDirectory is the metadata directory's id; with the node's it
@@ -91,7 +99,7 @@ func (c *Config) validate() error {
 	switch {
 	case c.Clock == nil, c.Network == nil, c.Events == nil, c.Holder == nil, c.OnFailure == nil:
 		return errors.New("uplink config: clock, network, events, holder and failure callback are required")
-	case len(c.Controllers) == 0 || c.ClusterID == "":
+	case c.Controllers == nil || c.ClusterID == "":
 		return errors.New("uplink config: controllers and cluster id are required")
 	case c.HeartbeatInterval <= 0:
 		return fmt.Errorf("uplink config: heartbeat interval %s", c.HeartbeatInterval)

@@ -77,19 +77,12 @@ func (u *Uplink) fetchOnce(l **link) error {
 	if len(fetched.Topics) != 1 || len(fetched.Topics[0].Partitions) != 1 {
 		return errors.New("fetch metadata: answer without the partition")
 	}
-	return u.take(l, fetched, &fetched.Topics[0].Partitions[0])
+	return u.take(l, &fetched.Topics[0].Partitions[0])
 }
 
 // take brings the answer's records, or the snapshot that it names, into the
 // published image.
-func (u *Uplink) take(l **link, resp *kmsg.FetchResponse, p *kmsg.FetchResponseTopicPartition) error {
-	// An active controller names itself too, by an address that need not lead
-	// to it from here: where it was reached is the better one.
-	for _, b := range resp.Brokers {
-		if p.ErrorCode != 0 && b.NodeID == p.CurrentLeader.LeaderID {
-			u.target.hint(b.Host, b.Port)
-		}
-	}
+func (u *Uplink) take(l **link, p *kmsg.FetchResponseTopicPartition) error {
 	if err := wireError("fetch metadata", p.ErrorCode); err != nil {
 		return err
 	}
@@ -117,8 +110,17 @@ func (u *Uplink) take(l **link, resp *kmsg.FetchResponse, p *kmsg.FetchResponseT
 		}
 		u.cfg.Holder.Publish(img)
 	}
+	// Out of office a controller does not know the high watermark.
+	if p.HighWatermark >= 0 && u.cfg.Holder.Load().Offset()+1 >= p.HighWatermark {
+		u.caughtUpOnce.Do(func() { close(u.caughtUp) })
+	}
 	return nil
 }
+
+// CaughtUp is closed once the published image held all that was committed when
+// the active controller was asked. What a broker proves of its directories, and
+// what it deletes as stray, must rest on no older image.
+func (u *Uplink) CaughtUp() <-chan struct{} { return u.caughtUp }
 
 // fetchSnapshot reads a whole checkpoint and publishes its image.
 func (u *Uplink) fetchSnapshot(l **link, id raftmeta.SnapshotID) error {

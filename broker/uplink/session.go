@@ -3,6 +3,8 @@ package uplink
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -16,48 +18,43 @@ const (
 	heartbeatVersion    = 2
 )
 
-// session registers the broker and sends its heartbeats, on one connection,
-// whose break tells the controller at once that the broker is gone.
+// session keeps the broker registered, and one goroutine for each controller
+// that sends it heartbeats.
 func (u *Uplink) session() {
 	var l *link
 	defer func() { u.hangUp(l) }()
 	timer := u.cfg.Clock.NewTimer(0)
 	defer timer.Stop()
+	attended := map[string]chan struct{}{}
 	var b backoff
 	for {
+		hurries := u.state.hurries()
+		if u.state.unregistered() {
+			err := u.register(&l)
+			var fatal fatalError
+			switch {
+			case errors.As(err, &fatal):
+				u.state.update(func() { u.state.failed = err })
+				u.cfg.OnFailure(err)
+				return
+			case err != nil:
+				if !u.wait(&b, "registration", err) {
+					return
+				}
+				continue
+			}
+			b = backoff{}
+			u.state.hurry()
+		}
+		u.attendAll(attended)
 		select {
 		case <-u.stop:
 			return
-		case <-u.state.wake:
+		case <-hurries:
 		case <-timer.C():
-		}
-		err := u.beat(&l)
-		var fatal fatalError
-		switch {
-		case errors.As(err, &fatal):
-			u.state.update(func() { u.state.failed = err })
-			u.cfg.OnFailure(err)
-			return
-		case err != nil:
-			if !u.wait(&b, "heartbeat", err) {
-				return
-			}
-			timer.Reset(0)
-		default:
-			b = backoff{}
 			timer.Reset(u.cfg.HeartbeatInterval)
 		}
 	}
-}
-
-// beat registers the broker if it is not, and sends a heartbeat.
-func (u *Uplink) beat(l **link) error {
-	if u.BrokerEpoch() < 0 {
-		if err := u.register(l); err != nil {
-			return err
-		}
-	}
-	return u.heartbeat(l)
 }
 
 // register sends the registration with the proof of the log directories. The
@@ -101,15 +98,118 @@ func (u *Uplink) register(l **link) error {
 	case kafka.ErrUnsupportedVersion, kafka.ErrInvalidRegistration, kafka.ErrInvalidRequest:
 		return fatalError{wireError("register broker", r.ErrorCode)}
 	default: // another incarnation lives (for now), or the controller is young
-		return wireError("register broker", r.ErrorCode)
+		err := wireError("register broker", r.ErrorCode)
+		u.state.update(func() { u.state.refused = err })
+		return err
 	}
-	u.state.update(func() { u.state.epoch, u.state.fenced = r.BrokerEpoch, true })
+	u.state.update(func() { u.state.epoch, u.state.fenced, u.state.refused = r.BrokerEpoch, true, nil })
 	u.cfg.Events.Emit(Registered{Node: u.cfg.NodeID, Epoch: r.BrokerEpoch})
 	return nil
 }
 
-// heartbeat sends one heartbeat and takes its answer in.
-func (u *Uplink) heartbeat(l **link) error {
+// key names a controller while it is attended to.
+func (c Controller) key() string {
+	if c.Node == UnknownNode && len(c.Addresses) > 0 {
+		return c.Addresses[0]
+	}
+	return strconv.Itoa(int(c.Node))
+}
+
+// attendAll starts and ends the goroutines that send heartbeats, as controllers
+// come and go.
+func (u *Uplink) attendAll(attended map[string]chan struct{}) {
+	known := map[string]bool{}
+	for _, c := range u.cfg.Controllers() {
+		key := c.key()
+		known[key] = true
+		if attended[key] == nil && len(attended) < controllersMax {
+			end := make(chan struct{})
+			attended[key] = end
+			u.start(func() { u.attend(key, end) })
+		}
+	}
+	for key, end := range attended { //det:ok each is judged alone
+		if !known[key] {
+			close(end)
+			delete(attended, key)
+		}
+	}
+}
+
+// attend sends heartbeats to one controller, on a connection whose break tells
+// it at once that the broker is gone. The active controller answers them; the
+// others remember who was silent, for when they become it.
+func (u *Uplink) attend(key string, end <-chan struct{}) {
+	var l *link
+	defer func() { u.hangUp(l) }()
+	timer := u.cfg.Clock.NewTimer(0)
+	defer timer.Stop()
+	var b backoff
+	for {
+		hurries := u.state.hurries()
+		if err := u.beat(&l, key); err != nil {
+			if !u.wait(&b, "heartbeat", err) {
+				return
+			}
+		} else {
+			b = backoff{}
+			timer.Reset(u.cfg.HeartbeatInterval)
+			select {
+			case <-hurries:
+			case <-timer.C():
+			case <-u.stop:
+			case <-end:
+			}
+		}
+		if u.closed() || isClosed(end) {
+			return
+		}
+	}
+}
+
+func isClosed(ch <-chan struct{}) bool {
+	select {
+	case <-ch:
+		return true
+	default:
+		return false
+	}
+}
+
+// beat sends one heartbeat to a controller, if the broker is registered.
+func (u *Uplink) beat(l **link, key string) error {
+	if u.BrokerEpoch() < 0 {
+		return nil
+	}
+	if *l == nil {
+		controllers := u.cfg.Controllers()
+		i := slices.IndexFunc(controllers, func(c Controller) bool { return c.key() == key })
+		if i < 0 {
+			return nil
+		}
+		var err error
+		if *l, err = u.dial(u.target.reach(controllers[i]), true); err != nil {
+			return err
+		}
+	}
+	resp, err := u.heartbeat(*l)
+	if err != nil {
+		u.target.wrong((*l).place)
+		u.hangUp(*l)
+		*l = nil
+		return err
+	}
+	return u.beaten((*l).place, resp)
+}
+
+// heartbeatSent is a heartbeat and its answer.
+type heartbeatSent struct {
+	req  *kmsg.BrokerHeartbeatRequest
+	resp *kmsg.BrokerHeartbeatResponse
+}
+
+// heartbeat sends one heartbeat.
+func (u *Uplink) heartbeat(l *link) (s heartbeatSent, err error) {
 	req := kmsg.NewPtrBrokerHeartbeatRequest()
 	req.SetVersion(heartbeatVersion)
 	u.state.mu.Lock()
@@ -128,29 +228,35 @@ func (u *Uplink) heartbeat(l **link) error {
 		}
 		metarecord.SetStalledDirs(req, status.Stalled)
 	}
-	next, resp, err := u.ask(*l, req, requestTimeout)
-	*l = next
+	resp, err := l.roundTrip(req, requestTimeout)
 	if err != nil {
-		return err
+		return s, err
 	}
 	r, ok := resp.(*kmsg.BrokerHeartbeatResponse)
 	if !ok {
-		return fmt.Errorf("heartbeat: answer of type %T", resp)
+		return s, fmt.Errorf("heartbeat: answer of type %T", resp)
 	}
+	return heartbeatSent{req, r}, nil
+}
+
+// beaten takes in the answer to a heartbeat that was sent to a place.
+func (u *Uplink) beaten(at place, s heartbeatSent) error {
+	req, r := s.req, s.resp
 	switch kafka.ErrorCode(r.ErrorCode) {
 	case kafka.ErrNone:
+	case kafka.ErrNotController:
+		u.target.wrong(at) // it has heard us all the same
+		return nil
 	case kafka.ErrStaleBrokerEpoch, kafka.ErrBrokerIDNotRegistered:
-		// The registration is not in force any more: begin anew.
-		now := u.cfg.Clock.Mono()
-		u.state.update(func() {
-			if !u.state.fenced {
-				u.state.turned = now
-			}
-			u.state.epoch, u.state.fenced = -1, true
-		})
+		if u.target.isActive(at) {
+			u.unregister(req.BrokerEpoch)
+		}
 		return wireError("heartbeat", r.ErrorCode)
 	default:
 		return wireError("heartbeat", r.ErrorCode)
+	}
+	if u.target.active(at) {
+		u.redirect(at)
 	}
 	now := u.cfg.Clock.Mono()
 	u.state.mu.Lock()
@@ -170,6 +276,21 @@ func (u *Uplink) heartbeat(l **link) error {
 		u.hurryWhenApplied(req.CurrentMetadataOffset)
 	}
 	return nil
+}
+
+// unregister begins anew when the registration of an epoch is not in force any more.
+func (u *Uplink) unregister(epoch int64) {
+	now := u.cfg.Clock.Mono()
+	u.state.update(func() {
+		if u.state.epoch != epoch {
+			return
+		}
+		if !u.state.fenced {
+			u.state.turned = now
+		}
+		u.state.epoch, u.state.fenced = -1, true
+	})
+	u.state.hurry()
 }
 
 func (u *Uplink) appliedOffset() int64 {

@@ -11,7 +11,8 @@ import (
 type state struct {
 	mu       sync.Mutex
 	changed  chan struct{} // closed and made anew at each change
-	wake     chan struct{} // one slot: the session should send a heartbeat now
+	hurried  chan struct{} // closed and made anew: heartbeats should be sent now
+	wanted   bool          // the broker wants to be registered
 	epoch    int64         // broker epoch, -1 before the registration
 	fenced   bool
 	turned   clock.Mono // when fenced changed last
@@ -19,11 +20,12 @@ type state struct {
 	ready    bool       // the broker wants to be unfenced
 	leaving  bool       // a controlled shutdown is wanted
 	released bool       // the controller let the broker go
+	refused  error      // why the last registration was not taken, nil if it was
 	failed   error
 }
 
 func (s *state) init() {
-	s.changed, s.wake = make(chan struct{}), make(chan struct{}, 1)
+	s.changed, s.hurried = make(chan struct{}), make(chan struct{})
 	s.epoch, s.fenced = -1, true
 }
 
@@ -36,12 +38,33 @@ func (s *state) update(change func()) {
 	s.changed = make(chan struct{})
 }
 
-// hurry makes the session send a heartbeat now.
+// hurry has heartbeats sent now.
 func (s *state) hurry() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.hurried)
+	s.hurried = make(chan struct{})
+}
+
+// hurries is closed by the next hurry.
+func (s *state) hurries() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hurried
+}
+
+// unregistered reports whether the broker must be registered.
+func (s *state) unregistered() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.wanted && s.epoch < 0
+}
+
+// Register has the broker registered, now and whenever its registration is not
+// in force any more, and heartbeats sent from then on.
+func (u *Uplink) Register() {
+	u.state.update(func() { u.state.wanted = true })
+	u.state.hurry()
 }
 
 // BrokerEpoch is the epoch of the registration in force, -1 if there is none.
@@ -96,6 +119,14 @@ func (u *Uplink) ControlledShutdown(stop <-chan struct{}) error {
 	u.state.update(func() { u.state.leaving = true })
 	u.state.hurry()
 	return u.await(stop, func(s *state) bool { return s.released })
+}
+
+// Refused is why the last registration was not taken; nil if it was, or if none
+// was answered.
+func (u *Uplink) Refused() error {
+	u.state.mu.Lock()
+	defer u.state.mu.Unlock()
+	return u.state.refused
 }
 
 var errStopped = errors.New("stopped waiting")

@@ -6,48 +6,118 @@ import (
 	"sync"
 )
 
-// target knows which controller to talk to: the one that answered last as the
-// active one, else the configured ones in turn.
+// Controller is a controller listener that may be asked.
+type Controller struct {
+	// Node is the controller's id, UnknownNode where only an address is known.
+	Node int32
+	// Addresses are where it may be reached, the likeliest first. There are
+	// several while one changes.
+	Addresses []string
+}
+
+// UnknownNode is a controller of which only the address is known.
+const UnknownNode = -1
+
+// place is where a connection leads.
+type place struct {
+	node int32
+	addr string
+}
+
+// target knows which controller to talk to: the one that last showed itself to
+// be active, else all in turn.
 type target struct {
 	mu      sync.Mutex
-	addrs   []string
-	current int
-	hinted  string // told by a controller; empty if none
+	list    func() []Controller
+	current place // without address: not known
+	turn    int
+	misses  map[int32]int // by node: how often its address did not answer
 }
 
-// address is where the next connection goes.
-func (t *target) address() string {
+// place is where the next connection goes; without address, no controller is known.
+func (t *target) place() place {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.hinted != "" {
-		return t.hinted
+	if t.current.addr == "" {
+		list := t.list()
+		if len(list) == 0 {
+			return place{}
+		}
+		t.current = t.of(list[t.turn%len(list)])
 	}
-	return t.addrs[t.current]
+	return t.current
 }
 
-// wrong says that addr does not answer, or is not the active controller.
-func (t *target) wrong(addr string) {
+// of is the address at which a controller is tried next.
+func (t *target) of(c Controller) place {
+	if len(c.Addresses) == 0 {
+		return place{node: c.Node}
+	}
+	return place{c.Node, c.Addresses[t.misses[c.Node]%len(c.Addresses)]}
+}
+
+// reach is of, for who talks to one controller alone.
+func (t *target) reach(c Controller) place {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	switch addr {
-	case t.hinted:
-		t.hinted = ""
-	case t.addrs[t.current]:
-		t.current = (t.current + 1) % len(t.addrs)
+	return t.of(c)
+}
+
+// unreachable says that nobody answers at a place.
+func (t *target) unreachable(p place) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p.node >= 0 {
+		t.misses[p.node]++
+	}
+	t.leave(p)
+}
+
+// wrong says that a place does not answer as the active controller.
+func (t *target) wrong(p place) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.leave(p)
+}
+
+func (t *target) leave(p place) {
+	if t.current == p {
+		t.current = place{}
+		t.turn++
 	}
 }
 
-// hint says where the active controller is, as another one knows.
-func (t *target) hint(host string, port int32) {
-	if host == "" || port <= 0 {
-		return
-	}
-	addr := net.JoinHostPort(host, strconv.Itoa(int(port)))
+// active says that the active controller was reached at a place; it reports
+// whether that is news.
+func (t *target) active(p place) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.addrs[t.current] == addr {
-		t.hinted = ""
-		return
+	if t.current == p {
+		return false
 	}
-	t.hinted = addr
+	t.current = p
+	return true
+}
+
+// isActive reports whether the active controller is thought to be at a place.
+func (t *target) isActive(p place) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.current == p
+}
+
+// hint says which controller is active, and where, as another one knows. The
+// way that this node knows itself is the better one.
+func (t *target) hint(node int32, host string, port int32) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, c := range t.list() {
+		if c.Node == node && len(c.Addresses) > 0 {
+			t.current = t.of(c)
+			return
+		}
+	}
+	if host != "" && port > 0 {
+		t.current = place{node, net.JoinHostPort(host, strconv.Itoa(int(port)))}
+	}
 }

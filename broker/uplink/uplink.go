@@ -17,13 +17,16 @@ import (
 // ErrClosed: the uplink was closed.
 var ErrClosed = errors.New("uplink is closed")
 
-// Uplink is a broker's connection to the controllers. Make it with New; it
-// begins to follow and to register at once.
+// Uplink is a node's connection to the controllers. Make it with New; it
+// begins to follow at once, and to register the broker when Register is called.
 type Uplink struct {
 	cfg    Config
 	target target
 	state  state
 	ids    idBlocks
+
+	caughtUp     chan struct{} // see CaughtUp
+	caughtUpOnce sync.Once
 
 	stop     chan struct{}
 	stopOnce sync.Once
@@ -32,7 +35,7 @@ type Uplink struct {
 	forgetLife func()
 
 	mu    sync.Mutex
-	conns map[transport.Conn]struct{}
+	conns map[transport.Conn]*link
 	idle  []*link       // for forwarded requests
 	slots chan struct{} // forwarded requests under way
 
@@ -45,21 +48,25 @@ func New(cfg Config) (*Uplink, error) {
 		return nil, err
 	}
 	u := &Uplink{
-		cfg: cfg, target: target{addrs: cfg.Controllers}, stop: make(chan struct{}),
-		conns: map[transport.Conn]struct{}{}, slots: make(chan struct{}, forwardConnsMax),
+		cfg: cfg, target: target{list: cfg.Controllers, misses: map[int32]int{}}, stop: make(chan struct{}), caughtUp: make(chan struct{}),
+		conns: map[transport.Conn]*link{}, slots: make(chan struct{}, forwardConnsMax),
 		alterations: inbox.New[Alteration](alterationsLen),
 	}
 	u.state.init()
 	u.ids.init()
 	u.forgetLife = cfg.Life.OnEnd(u.end)
-	for _, run := range []func(){u.follow, u.session, u.allocate, u.alter} {
-		u.wg.Add(1)
-		go func() {
-			defer u.wg.Done()
-			run()
-		}()
+	for _, run := range []func(){u.follow, u.session, u.allocate, u.alter, u.enroll} {
+		u.start(run)
 	}
 	return u, nil
+}
+
+func (u *Uplink) start(run func()) {
+	u.wg.Add(1)
+	go func() {
+		defer u.wg.Done()
+		run()
+	}()
 }
 
 // Close ends everything and waits until it has ended. Requests under way fail.
@@ -90,24 +97,47 @@ func (u *Uplink) closed() bool {
 // link is a connection to one controller.
 type link struct {
 	*client
-	addr string
+	place
+	// bound: it is for that controller whether it is active or not.
+	bound bool
 }
 
-// dial opens a connection to the controller that is thought to be active.
-func (u *Uplink) dial() (*link, error) {
-	addr := u.target.address()
-	conn, err := u.cfg.Network.Dial(addr, dialTimeout, u.stop)
-	if err != nil {
-		u.target.wrong(addr)
-		return nil, fmt.Errorf("dial controller %s: %w", addr, err)
+var errNoController = errors.New("no controller is known")
+
+// dial opens a connection to a controller.
+func (u *Uplink) dial(p place, bound bool) (*link, error) {
+	if p.addr == "" {
+		return nil, errNoController
 	}
+	conn, err := u.cfg.Network.Dial(p.addr, dialTimeout, u.stop)
+	if err != nil {
+		u.target.unreachable(p)
+		return nil, fmt.Errorf("dial controller %s: %w", p.addr, err)
+	}
+	l := &link{client: newClient(conn), place: p, bound: bound}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.closed() {
 		return nil, errors.Join(ErrClosed, conn.Close())
 	}
-	u.conns[conn] = struct{}{}
-	return &link{client: newClient(conn), addr: addr}, nil
+	u.conns[conn] = l
+	return l, nil
+}
+
+// redirect breaks what waits for another controller than the active one: a
+// controller that hangs would not answer for long.
+func (u *Uplink) redirect(active place) {
+	u.mu.Lock()
+	var wrong []transport.Conn
+	for conn, l := range u.conns { //det:ok all are closed
+		if !l.bound && l.place != active {
+			wrong = append(wrong, conn)
+		}
+	}
+	u.mu.Unlock()
+	for _, conn := range wrong {
+		_ = conn.Close() // who uses it dials anew
+	}
 }
 
 // hangUp closes a connection.
@@ -121,32 +151,52 @@ func (u *Uplink) hangUp(l *link) {
 	_ = l.conn.Close() // nothing on it matters any more
 }
 
-// ask sends one request over l, dialing if it is nil, and returns the
-// connection for the next. After a failure the connection is closed, and the
-// next goes to another controller.
+// ask sends one request to the active controller over l, dialing if that is
+// nil or leads elsewhere, and returns the connection for the next. After a failure
+// the connection is closed, and the next goes to another controller.
 func (u *Uplink) ask(l *link, req kmsg.Request, timeout time.Duration) (*link, kmsg.Response, error) {
 	var err error
+	to := u.target.place()
+	if l != nil && l.place != to {
+		u.hangUp(l)
+		l = nil
+	}
 	if l == nil {
-		if l, err = u.dial(); err != nil {
-			return nil, nil, err
+		if l, err = u.dial(to, false); err != nil {
+			return nil, nil, fmt.Errorf("%w: %w", errNotSent, err)
 		}
 	}
 	resp, err := l.roundTrip(req, timeout)
 	if err != nil {
-		u.target.wrong(l.addr)
+		u.target.wrong(l.place)
 		u.hangUp(l)
 		return nil, nil, err
 	}
 	if notController(resp) {
-		u.target.wrong(l.addr)
-		if l.addr != u.target.address() {
-			u.hangUp(l)
-			l = nil
+		u.target.wrong(l.place)
+		if f, ok := resp.(*kmsg.FetchResponse); ok {
+			u.takeHint(f)
 		}
-		return l, nil, errNotController
+		return l, nil, errNotController // hung up by the next ask, if that goes elsewhere
 	}
 	return l, resp, nil
 }
+
+// takeHint learns the active controller from another one's answer.
+func (u *Uplink) takeHint(resp *kmsg.FetchResponse) {
+	for _, t := range resp.Topics {
+		for _, p := range t.Partitions {
+			for _, b := range resp.Brokers {
+				if b.NodeID == p.CurrentLeader.LeaderID {
+					u.target.hint(b.NodeID, b.Host, b.Port)
+				}
+			}
+		}
+	}
+}
+
+// errNotSent: nothing of the request left this node.
+var errNotSent = errors.New("not sent")
 
 var errNotController = errors.New("not the active controller")
 

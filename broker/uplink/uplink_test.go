@@ -53,7 +53,7 @@ func newCluster(t testing.TB, change func(*quorum.Config)) *cluster {
 	c := &cluster{t: t, clock: sysclock.New(), fsys: memfs.New(), entropy: manual.NewEntropy(5), change: change}
 	c.net = memnet.New(c.clock)
 	c.id, c.dir = kafka.NewUUID(c.entropy).String(), kafka.NewUUID(c.entropy)
-	st, err := raftmeta.BootstrapAlone(c.storeConfig(), raftmeta.Peer{Node: 1, Directory: c.dir})
+	st, err := raftmeta.Bootstrap(c.storeConfig(), raftmeta.Peer{Node: 1, Directory: c.dir})
 	if err == nil {
 		err = st.Close()
 	}
@@ -113,7 +113,7 @@ func (c *cluster) restart() {
 func (c *cluster) broker(node int32, change func(*Config)) *Uplink {
 	cfg := Config{
 		Clock: c.clock, Network: c.net, Events: event.Discard{}, Holder: published.New(metaimage.New(c.id)),
-		Controllers: []string{"127.0.0.1:1", controllerAddr}, NodeID: node, ClusterID: c.id,
+		Controllers: at("127.0.0.1:1", controllerAddr), NodeID: node, ClusterID: c.id,
 		Incarnation: kafka.NewUUID(c.entropy), MetadataDirectory: kafka.NewUUID(c.entropy),
 		Directories: []kafka.UUID{kafka.NewUUID(c.entropy)}, PreviousEpoch: -1,
 		Listeners:         []Listener{{Name: "PLAINTEXT", Host: "127.0.0.1", Port: uint16(9092 + node)}},
@@ -130,7 +130,17 @@ func (c *cluster) broker(node int32, change func(*Config)) *Uplink {
 		c.t.Fatal(err)
 	}
 	c.t.Cleanup(u.Close)
+	u.Register()
 	return u
+}
+
+// at are controllers of which only the addresses are known.
+func at(addresses ...string) func() []Controller {
+	var list []Controller
+	for _, a := range addresses {
+		list = append(list, Controller{UnknownNode, []string{a}})
+	}
+	return func() []Controller { return list }
 }
 
 func (c *cluster) ready(u *Uplink) {
@@ -266,7 +276,7 @@ func TestReachedIsBetterThanNamed(t *testing.T) {
 		cfg.Endpoints = []quorum.Endpoint{{Name: "CONTROLLER", Host: "nowhere", Port: 1}}
 	})
 	seen := &retries{}
-	u := c.broker(2, func(cfg *Config) { cfg.Controllers, cfg.Events = []string{controllerAddr}, seen })
+	u := c.broker(2, func(cfg *Config) { cfg.Controllers, cfg.Events = at(controllerAddr), seen })
 	c.ready(u)
 	for i := range 5 {
 		name := fmt.Sprint("t", i)
@@ -362,7 +372,7 @@ func TestCloseWhileWaiting(t *testing.T) {
 	defer ln.Close()
 	u, err := New(Config{
 		Clock: clk, Network: stuck{net}, Events: event.Discard{}, Holder: published.New(metaimage.New("c")),
-		Controllers: []string{controllerAddr}, NodeID: 1, ClusterID: "c", HeartbeatInterval: time.Second,
+		Controllers: at(controllerAddr), NodeID: 1, ClusterID: "c", HeartbeatInterval: time.Second,
 		OnFailure: func(err error) { t.Error(err) },
 	})
 	if err != nil {

@@ -16,6 +16,9 @@ type codeError struct {
 
 func (e codeError) Error() string { return fmt.Sprintf("%s: %s", e.what, e.code) }
 
+// Unwrap is the code, for errors.Is.
+func (e codeError) Unwrap() error { return e.code }
+
 // wireError is nil for no error. A code that cannot go away by itself is fatal.
 func wireError(what string, code int16) error {
 	if code == int16(kafka.ErrNone) {
@@ -34,7 +37,7 @@ func notController(resp kmsg.Response) bool {
 	code := int16(0)
 	switch r := resp.(type) {
 	case *kmsg.FetchResponse:
-		code = r.ErrorCode
+		return fetchElsewhere(r)
 	case *kmsg.BrokerRegistrationResponse:
 		code = r.ErrorCode
 	case *kmsg.BrokerHeartbeatResponse:
@@ -69,6 +72,10 @@ func notController(resp kmsg.Response) bool {
 		code = firstCode(r.Resources, func(t kmsg.AlterConfigsResponseResource) int16 { return t.ErrorCode })
 	case *kmsg.IncrementalAlterConfigsResponse:
 		code = firstCode(r.Resources, func(t kmsg.IncrementalAlterConfigsResponseResource) int16 { return t.ErrorCode })
+	case *kmsg.AddRaftVoterResponse:
+		code = r.ErrorCode
+	case *kmsg.RemoveRaftVoterResponse:
+		code = r.ErrorCode
 	case *kmsg.DescribeQuorumResponse:
 		return describeElsewhere(r)
 	}
@@ -83,6 +90,14 @@ func firstCode[T any](items []T, code func(T) int16) int16 {
 }
 
 func describeElsewhere(r *kmsg.DescribeQuorumResponse) bool {
+	if r.ErrorCode == int16(kafka.ErrNotController) {
+		return true
+	}
+	return len(r.Topics) == 1 && len(r.Topics[0].Partitions) == 1 &&
+		r.Topics[0].Partitions[0].ErrorCode == int16(kafka.ErrNotLeaderOrFollower)
+}
+
+func fetchElsewhere(r *kmsg.FetchResponse) bool {
 	if r.ErrorCode == int16(kafka.ErrNotController) {
 		return true
 	}

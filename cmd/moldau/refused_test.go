@@ -21,8 +21,7 @@ func TestRefusedStarts(t *testing.T) {
 		{"sasl.enabled.mechanisms=PLAIN", "sasl.enabled.mechanisms asks for what this node does not have yet"},
 		{"ssl.keystore.location=/some.jks", "ssl.keystore.location asks for what this node does not have yet"},
 		{"listeners=SSL://127.0.0.1:0,CONTROLLER://127.0.0.1:0", "asks for SSL, which this node does not have yet"},
-		{"controller.quorum.voters=1@127.0.0.1:1,2@127.0.0.1:2", "clusters of several nodes are not served yet"},
-		{"process.roles=controller", "not served yet"},
+		{"controller.quorum.voters=1@127.0.0.1:1,2@127.0.0.1:1", "voters 1 and 2 have one address, 127.0.0.1:1"},
 		{"novalue", `invalid value "novalue" for --set: want name=value`},
 	} {
 		dir := filepath.Join(t.TempDir(), "data")

@@ -41,7 +41,9 @@ listener on 127.0.0.1:9093, HTTP on 127.0.0.1:9644, data in ./data.
 The settings of --config are those of Kafka's server.properties; the flags stand above them, --set above
 the flags. A setting that is wrong refuses the start, one that is unknown is warned of.
 
-Clusters of several nodes are not served yet: --voters that name others, and --join, refuse the start.`,
+A cluster: start each of its nodes with --node-id, --listen, --controller-listen, and the same --voters;
+the node with the lowest id makes the cluster once all of them are there. One more node: --node-id, --listen
+and --join; with --controller-listen it can be made a voter by 'moldau cluster quorum add'.`,
 	}
 	f := c.Flags()
 	f.StringVar(&s.config, "config", "", "a server.properties of Kafka's")

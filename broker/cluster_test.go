@@ -1,0 +1,256 @@
+package broker_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/moldau/moldau/broker"
+	"github.com/moldau/moldau/broker/config"
+	"github.com/moldau/moldau/broker/kafka"
+	"github.com/moldau/moldau/clock/manual"
+	"github.com/moldau/moldau/clock/sysclock"
+	"github.com/moldau/moldau/disk/memfs"
+	"github.com/moldau/moldau/net/memnet"
+)
+
+// cluster is several nodes on one network in memory, each with a disk of its own.
+type cluster struct {
+	t     *testing.T
+	net   *memnet.Network
+	disks map[int32]*memfs.FS
+	nodes map[int32]*node
+	seed  uint64
+}
+
+func newCluster(t *testing.T) *cluster {
+	t.Helper()
+	return &cluster{t: t, net: memnet.New(sysclock.New()), disks: map[int32]*memfs.FS{}, nodes: map[int32]*node{}}
+}
+
+const threeVoters = "1@n1:9093,2@n2:9093,3@n3:9093"
+
+func controllerAddress(id int32) string { return fmt.Sprintf("n%d:9093", id) }
+
+// begin starts a process of a node, and does not wait for it. Properties come
+// after those that every node of a cluster has.
+func (c *cluster) begin(id int32, properties ...config.Property) *node {
+	c.t.Helper()
+	if c.disks[id] == nil {
+		c.disks[id] = memfs.New()
+	}
+	settings, _, err := config.Load(append([]config.Property{
+		{Name: "node.id", Value: fmt.Sprint(id)}, {Name: "log.dirs", Value: "data"},
+		{Name: "listeners", Value: fmt.Sprintf("PLAINTEXT://n%d:9092,CONTROLLER://%s", id, controllerAddress(id))},
+	}, properties...))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.seed++
+	n := &node{t: c.t, net: c.net, fs: c.disks[id], events: &testLog{t: c.t}, ended: make(chan error, 1)}
+	n.broker, err = broker.New(broker.Config{
+		Settings: settings, FS: n.fs, Network: c.net, Clock: sysclock.New(), Entropy: manual.NewEntropy(c.seed + 1000*uint64(id)),
+		Events: n.events, Shards: 1,
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	n.cancel = cancel
+	c.nodes[id] = n
+	go func() { n.ended <- n.broker.Run(ctx) }()
+	return n
+}
+
+func (n *node) awaitReady() {
+	n.t.Helper()
+	select {
+	case <-n.broker.Ready():
+	case err := <-n.ended:
+		n.t.Fatalf("the node did not start: %v", err)
+	}
+}
+
+// voters begins three nodes that are broker and controller, and waits for them.
+func (c *cluster) voters() {
+	c.t.Helper()
+	for id := int32(1); id <= 3; id++ {
+		c.begin(id, config.Property{Name: "controller.quorum.voters", Value: threeVoters})
+	}
+	for id := int32(1); id <= 3; id++ {
+		c.nodes[id].awaitReady()
+	}
+}
+
+// stopAll stops the nodes that run.
+func (c *cluster) stopAll() {
+	c.t.Helper()
+	for _, n := range c.nodes { //det:ok all are stopped
+		n.cancel()
+	}
+	for id, n := range c.nodes { //det:ok all are waited for
+		if err := <-n.ended; err != nil {
+			c.t.Errorf("node %d did not stop cleanly: %v", id, err)
+		}
+	}
+	c.nodes = map[int32]*node{}
+}
+
+// stop stops one node.
+func (c *cluster) stop(id int32) {
+	c.t.Helper()
+	c.nodes[id].stop()
+	delete(c.nodes, id)
+}
+
+// describeQuorum asks the node, which forwards.
+func (n *node) describeQuorum() *kmsg.DescribeQuorumResponse {
+	n.t.Helper()
+	req := kmsg.NewPtrDescribeQuorumRequest()
+	req.SetVersion(2)
+	topic := kmsg.NewDescribeQuorumRequestTopic()
+	topic.Topic = kafka.MetadataTopicName
+	topic.Partitions = append(topic.Partitions, kmsg.NewDescribeQuorumRequestTopicPartition())
+	req.Topics = append(req.Topics, topic)
+	return n.client().ask(req).(*kmsg.DescribeQuorumResponse)
+}
+
+// activeController is the node that a node knows to be the active controller.
+func (n *node) activeController() int32 {
+	n.t.Helper()
+	q := n.describeQuorum()
+	if q.ErrorCode != 0 || len(q.Topics) != 1 || q.Topics[0].Partitions[0].ErrorCode != 0 {
+		n.t.Fatalf("describe the quorum: %+v", q)
+	}
+	return q.Topics[0].Partitions[0].LeaderID
+}
+
+// await waits until something holds.
+func (c *cluster) await(what string, holds func() bool) {
+	c.t.Helper()
+	for i := 0; !holds(); i++ {
+		if i == 2000 {
+			c.t.Fatalf("%s does not come about", what)
+		}
+		sysclock.New().Sleep(10*time.Millisecond, nil)
+	}
+}
+
+func (c *client) hasTopic(name string) bool {
+	req := kmsg.NewPtrMetadataRequest()
+	req.Version = 12
+	topic := kmsg.NewMetadataRequestTopic()
+	topic.Topic = &name
+	req.Topics = append(req.Topics, topic)
+	return c.ask(req).(*kmsg.MetadataResponse).Topics[0].ErrorCode == 0
+}
+
+// TestThreeVoters: three empty nodes find each other and are one cluster; the
+// loss of the active controller costs nothing but a moment; a node comes back; one
+// whose disk was emptied is a new server, and has no vote.
+func TestThreeVoters(t *testing.T) {
+	c := newCluster(t)
+	c.voters()
+	ids := map[string]bool{}
+	for _, n := range c.nodes {
+		ids[n.broker.Identity().ClusterID] = true
+	}
+	if len(ids) != 1 {
+		t.Fatalf("clusters %v", ids)
+	}
+	c.nodes[1].client().createTopicRF("a", 1)
+	active := c.nodes[2].activeController()
+	q := c.nodes[2].describeQuorum().Topics[0].Partitions[0]
+	if len(q.CurrentVoters) != 3 || len(q.Observers) != 0 {
+		t.Fatalf("quorum %+v", q)
+	}
+	c.stop(active)
+	other := active%3 + 1
+	c.nodes[other].client().createTopicRF("b", 1)
+	if now := c.nodes[other].activeController(); now == active {
+		t.Fatalf("the controller that was stopped, %d, is active", now)
+	}
+	c.begin(active, config.Property{Name: "controller.quorum.voters", Value: threeVoters}).awaitReady()
+	for _, name := range []string{"a", "b"} {
+		if !c.nodes[active].client().hasTopic(name) {
+			t.Errorf("node %d came back without topic %s", active, name)
+		}
+	}
+	q = c.nodes[active].describeQuorum().Topics[0].Partitions[0]
+	old := map[int32]kafka.UUID{}
+	for _, v := range q.CurrentVoters {
+		old[v.ReplicaID] = v.ReplicaDirectoryID
+	}
+
+	// A wiped voter.
+	c.stop(other)
+	c.disks[other] = memfs.New()
+	c.begin(other, config.Property{Name: "controller.quorum.voters", Value: threeVoters}).awaitReady()
+	c.await("the wiped voter as an observer", func() bool {
+		q = c.nodes[other].describeQuorum().Topics[0].Partitions[0]
+		return len(q.Observers) == 1
+	})
+	if len(q.CurrentVoters) != 3 || q.Observers[0].ReplicaID != other || q.Observers[0].ReplicaDirectoryID == old[other] {
+		t.Fatalf("voters %+v observers %+v", q.CurrentVoters, q.Observers)
+	}
+	c.stopAll()
+}
+
+// createTopicRF creates a topic with replicas of its own number.
+func (c *client) createTopicRF(name string, replicas int16) {
+	c.t.Helper()
+	req := kmsg.NewPtrCreateTopicsRequest()
+	req.Version, req.TimeoutMillis = 7, 10_000
+	topic := kmsg.NewCreateTopicsRequestTopic()
+	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, 1, replicas
+	req.Topics = append(req.Topics, topic)
+	resp := c.ask(req).(*kmsg.CreateTopicsResponse)
+	if code := kafka.ErrorCode(resp.Topics[0].ErrorCode); code != kafka.ErrNone {
+		c.t.Fatalf("create %s: %s", name, code)
+	}
+}
+
+// TestRoles: two brokers without a controller follow one without a broker.
+func TestRoles(t *testing.T) {
+	c := newCluster(t)
+	one := config.Property{Name: "controller.quorum.voters", Value: "1@n1:9093"}
+	c.begin(1, one, config.Property{Name: "process.roles", Value: "controller"},
+		config.Property{Name: "listeners", Value: "CONTROLLER://n1:9093"})
+	for id := int32(2); id <= 3; id++ {
+		c.begin(id, one, config.Property{Name: "process.roles", Value: "broker"},
+			config.Property{Name: "listeners", Value: fmt.Sprintf("PLAINTEXT://n%d:9092", id)})
+	}
+	for _, n := range c.nodes {
+		n.awaitReady()
+	}
+	c.nodes[2].client().createTopicRF("a", 1)
+	c.await("the topic at the other broker", func() bool { return c.nodes[3].client().hasTopic("a") })
+	q := c.nodes[3].describeQuorum().Topics[0].Partitions[0]
+	if len(q.CurrentVoters) != 1 || len(q.Observers) != 2 {
+		t.Errorf("voters %+v observers %+v", q.CurrentVoters, q.Observers)
+	}
+	c.stop(2)
+	c.stop(3)
+	c.stopAll()
+}
+
+// TestWrongVoters: who does not fit says so and waits; nothing is made.
+func TestWrongVoters(t *testing.T) {
+	c := newCluster(t)
+	c.begin(1, config.Property{Name: "controller.quorum.voters", Value: "1@n1:9093,2@n2:9093"})
+	c.begin(2, config.Property{Name: "controller.quorum.voters", Value: threeVoters})
+	c.await("the report", func() bool {
+		return c.nodes[1].events.has("waiting-for-controllers") && c.nodes[2].events.has("raft-connection-refused")
+	})
+	refusing := c.nodes[2].events
+	c.stopAll()
+	for _, line := range refusing.lines {
+		if strings.HasPrefix(line, "raft-connection-refused") && !strings.Contains(line, "names the voters 1,2, this node 1,2,3") {
+			t.Errorf("refused: %s", line)
+		}
+	}
+}
