@@ -56,9 +56,10 @@ func (b *Broker) running() error {
 // signs are what the node's health is judged by, at a moment.
 type signs struct {
 	running error // nil while the node serves
-	broker  bool  // it is not only a controller, of which none of the rest is told
-	now     clock.Mono
-	wall    int64 // ms
+	// bare: the node is a controller alone, of which none of the rest is told.
+	bare bool
+	now  clock.Mono
+	wall int64 // ms
 	// shard is the one whose loop went round longest ago, at round.
 	shard int
 	round clock.Mono
@@ -79,8 +80,8 @@ type dirSigns struct {
 
 // shardSigns looks at the shards alone, and takes no lock: whatever hangs, it answers.
 func (b *Broker) shardSigns() signs {
-	s := signs{running: b.running(), broker: b.cfg.Settings.IsBroker, now: b.cfg.Clock.Mono(), wall: b.cfg.Clock.Wall()}
-	if s.running == nil && s.broker {
+	s := signs{running: b.running(), bare: !b.cfg.Settings.IsBroker, now: b.cfg.Clock.Mono(), wall: b.cfg.Clock.Wall()}
+	if s.running == nil && !s.bare {
 		s.shard, s.round = b.manager.Slowest()
 	}
 	return s
@@ -89,7 +90,7 @@ func (b *Broker) shardSigns() signs {
 // signs looks at the node.
 func (b *Broker) signs() signs {
 	s := b.shardSigns()
-	if s.running != nil || !s.broker {
+	if s.running != nil || s.bare {
 		return s
 	}
 	s.contact, s.session, s.stall = b.uplink.Contact(), b.cfg.Settings.BrokerSession, b.cfg.Settings.DiskStall
@@ -108,7 +109,7 @@ func (b *Broker) signs() signs {
 func (b *Broker) Live() error { return b.shardSigns().live() }
 
 func (s signs) live() error {
-	if s.running == nil && s.broker && s.now.Sub(s.round) > stuckAfter {
+	if s.running == nil && !s.bare && s.now.Sub(s.round) > stuckAfter {
 		return fmt.Errorf("shard %d stands still since %s", s.shard, s.since(s.round))
 	}
 	return nil
@@ -118,7 +119,7 @@ func (s signs) live() error {
 func (b *Broker) Healthy() error { return b.signs().healthy() }
 
 func (s signs) healthy() error {
-	if s.running != nil || !s.broker {
+	if s.running != nil || s.bare {
 		return s.running
 	}
 	if err := s.live(); err != nil {
@@ -138,7 +139,7 @@ func (s signs) healthy() error {
 func (b *Broker) Troubles() []string { return b.signs().troubles() }
 
 func (s signs) troubles() (troubles []string) {
-	if s.running != nil || !s.broker {
+	if s.running != nil || s.bare {
 		return nil
 	}
 	tell := func(since clock.Mono, format string, args ...any) {
