@@ -11,11 +11,11 @@ import (
 )
 
 // follow begins a leader epoch of somebody else, or of nobody.
-func (r *Replica) follow(ready *Ready) {
+func (r *Replica) follow(now Times, ready *Ready) {
 	r.followers, r.leaderHW = nil, -1 // the new leader's log may have left this one's below its high watermark
 	r.log.DropEmptyEpochs()
-	if r.cfg.Out.Out(guard.F1Diverge) && r.following() && !r.cutting && r.log.Outstanding() == 0 && r.hw < r.leo {
-		r.truncate(r.hw, ready)
+	if _, may := r.NextAsk(); may && r.hw < r.leo && r.cfg.Out.Out(guard.F1Diverge) {
+		r.cut(now, r.hw, ready)
 	}
 	ready.Follow = true
 }
@@ -145,11 +145,19 @@ func (r *Replica) diverged(now Times, d EpochEnd, ready *Ready) {
 		})
 	case !r.mayCut(to):
 		r.stop(fmt.Sprintf("the leader's log ends at offset %d of epoch %d, below the high watermark %d", to, d.Epoch, r.hw), ready)
-	case to <= r.log.LogStart() || empty:
-		r.restart(now, min(to, r.leo), ready) // with nothing left of the old log, deleted batches included
 	default:
-		r.truncate(to, ready)
+		r.cut(now, min(to, r.leo), ready)
 	}
+}
+
+// cut cuts the log at to. One of which nothing stays begins anew, so that the
+// batches that are deleted are not before what comes, either.
+func (r *Replica) cut(now Times, to int64, ready *Ready) {
+	if to <= r.log.LogStart() {
+		r.restart(now, to, ready)
+		return
+	}
+	r.truncate(to, ready)
 }
 
 // mayCut reports whether the log may be cut at to. What is committed goes only

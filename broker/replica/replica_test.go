@@ -13,23 +13,30 @@ import (
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/seglog"
 	"github.com/moldau/moldau/clock"
+	"github.com/moldau/moldau/internal/guard"
 )
 
 // TestReplica runs the scripts of testdata/replica: each command is a step of
 // the machine of broker 1, the output is what it wants done.
 func TestReplica(t *testing.T) {
 	datadriven.Walk(t, "testdata/replica", func(t *testing.T, path string) {
-		s := &script{}
-		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-			s.t, s.d = t, d
-			return s.run()
-		})
+		runScript(t, path, 0)
+	})
+}
+
+// runScript runs a script without the rules that are out.
+func runScript(t testing.TB, path string, out guard.Set) {
+	s := &script{out: out}
+	datadriven.RunTestAny(t, path, func(t testing.TB, d *datadriven.TestData) string {
+		s.t, s.d = t, d
+		return s.run()
 	})
 }
 
 type script struct {
-	t     *testing.T
+	t     testing.TB
 	d     *datadriven.TestData
+	out   guard.Set
 	r     *Replica
 	ready Ready
 	now   Times
@@ -53,6 +60,7 @@ func (s *script) word(name string) (w string) {
 // segment of 100 bytes an offset, in epoch 1.
 func (s *script) open() string {
 	cfg := testConfig()
+	cfg.Out = s.out
 	cfg.Log.SegmentBytes = s.arg("segment.bytes", 1<<30)
 	cfg.Log.RetentionMs = s.arg("retention.ms", -1)
 	cfg.Log.Compact = s.d.HasArg("compact")

@@ -75,7 +75,7 @@ func (r *Replica) takeRole(now Times, newEpoch bool, ready *Ready) {
 		ready.Advanced = true
 	}
 	if !r.leading && (led || newEpoch) {
-		r.follow(ready)
+		r.follow(now, ready)
 	}
 	ready.Advanced = ready.Advanced || newEpoch
 }
