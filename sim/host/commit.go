@@ -18,3 +18,21 @@ func commit() string {
 	}
 	return name
 }
+
+// brokerFolders hold the code that a node runs.
+var brokerFolders = [...]string{"broker", "disk", "net", "clock"}
+
+// brokerCommit names the newest commit that changed what a node runs: runs on
+// later ones say the same about it.
+func brokerCommit() string {
+	args := append([]string{"log", "-1", "--format=%H", "--"}, brokerFolders[:]...)
+	out, err := exec.Command("git", args...).Output()
+	name := strings.TrimSpace(string(out))
+	if err != nil || len(name) < commitLen {
+		return "unknown"
+	}
+	return name[:commitLen]
+}
+
+// commitLen is how many digits of a commit name it.
+const commitLen = 12

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -129,18 +130,31 @@ func TestCorpus(t *testing.T) {
 }
 
 // A hunt that goes on leaves out what it has run, whatever the commit, and
-// survives a line that was cut short.
+// survives a line that was cut short. It knows which states of the broker it
+// has covered, and on which commits.
 func TestHuntGoesOn(t *testing.T) {
-	file := filepath.Join(t.TempDir(), huntFile)
-	text := `{"commit":"a","scenario":"mixed","seed":1,"verdict":"ok"}` + "\n" + `{"commit":"b","scenario":"mixed","seed":3,"verdict":"broken"}` + "\n" + `{"commit":"b","scen`
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	dir := t.TempDir()
+	for i, text := range []string{
+		`{"commit":"a","broker":"x","scenario":"mixed","seed":1,"verdict":"ok"}` + "\n" + `{"commit":"b","broker":"x","scenario":"mixed","seed":3,"verdict":"broken"}` + "\n" + `{"commit":"b","scen`,
+		`{"commit":"c","broker":"y","scenario":"mixed","seed":5,"verdict":"ok"}` + "\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf(huntName, "xy"[i:i+1])), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cut, err := openHunt(filepath.Join(dir, fmt.Sprintf(huntName, "x")))
+	if err != nil {
 		t.Fatal(err)
 	}
-	made, err := readHunt(file)
-	if err != nil || len(made) != 2 {
+	defer cut.Close()
+	if _, err := cut.WriteString(`{"commit":"b","broker":"x","scenario":"mixed","seed":6,"verdict":"ok"}` + "\n"); err != nil {
+		t.Fatal(err)
+	}
+	made, err := readHunts(dir)
+	if err != nil || len(made) != 4 {
 		t.Fatal(made, err)
 	}
-	o := &options{seeds: []uint64{1, 2, 3, 4}, scenarios: []scenario.Scenario{{Name: "mixed"}}}
+	o := &options{seeds: []uint64{1, 2, 3, 4, 5, 6}, scenarios: []scenario.Scenario{{Name: "mixed"}}}
 	var left []uint64
 	for _, j := range o.missing(made) {
 		left = append(left, j.seed)
@@ -150,7 +164,7 @@ func TestHuntGoesOn(t *testing.T) {
 	}
 	var out bytes.Buffer
 	writeStatistics(&out, made, o)
-	for _, want := range []string{"2 runs", "commit a: 1 runs", "verdicts broken 1"} {
+	for _, want := range []string{"4 runs", "broker x (on a b): 3 seeds", "verdicts ok 2, broken 1", "broker y (on c): 1 seeds", "seed 3 of mixed, on b: broken"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in %s", want, out.String())
 		}

@@ -11,15 +11,21 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
-// huntFile, below -out, has a line for each run of a hunt.
-const huntFile = "hunt.jsonl"
+// huntName is the file below -out that has a line for each run of a hunt on one
+// state of the broker's code; huntFiles are all of them.
+const (
+	huntName  = "hunt-%s.jsonl"
+	huntFiles = "hunt*.jsonl"
+)
 
 // hunted is one run of a hunt.
 type hunted struct {
 	Commit   string  `json:"commit"`
+	Broker   string  `json:"broker"` // the newest commit that changed what a node runs
 	Engine   string  `json:"engine"`
 	Scenario string  `json:"scenario"`
 	Seed     uint64  `json:"seed"`
@@ -40,8 +46,7 @@ func runHunt(ctx context.Context, o *options, out io.Writer) (int, error) {
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
 		return exitBroken, err
 	}
-	path := filepath.Join(o.out, huntFile)
-	before, err := readHunt(path)
+	before, err := readHunts(o.out)
 	if err != nil {
 		return exitBroken, err
 	}
@@ -50,16 +55,18 @@ func runHunt(ctx context.Context, o *options, out io.Writer) (int, error) {
 		return exitBroken, err
 	}
 	defer r.close()
-	log, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	now, broker, t := commit(), brokerCommit(), newTally()
+	log, err := openHunt(filepath.Join(o.out, fmt.Sprintf(huntName, broker)))
 	if err != nil {
 		return exitBroken, err
 	}
 	defer log.Close()
-	now, t := commit(), newTally()
-	err = r.each(ctx, o.missing(before), func(x *outcome) bool {
+	todo := o.missing(before)
+	fmt.Fprintf(out, "commit %s, which has the broker of %s: %d runs to make, %d are made\n", now, broker, len(todo), len(o.jobsOf())-len(todo))
+	err = r.each(ctx, todo, func(x *outcome) bool {
 		t.add(x)
 		h := hunted{
-			Commit: now, Engine: r.guest.Engine.String(), Scenario: x.job.scenario, Seed: x.job.seed, Verdict: x.verdict(), CPU: x.result.CPU.Seconds(),
+			Commit: now, Broker: broker, Engine: r.guest.Engine.String(), Scenario: x.job.scenario, Seed: x.job.seed, Verdict: x.verdict(), CPU: x.result.CPU.Seconds(),
 		}
 		if x.output != nil && x.output.done != nil {
 			h.Trace, h.Ops, h.Acked, h.Faults = x.output.hash, x.output.done.Ops, x.output.done.Acked, x.output.done.Faults
@@ -83,6 +90,19 @@ func runHunt(ctx context.Context, o *options, out io.Writer) (int, error) {
 	return t.status, err
 }
 
+// openHunt opens a file for further lines. One that was cut short is ended.
+func openHunt(path string) (*os.File, error) {
+	text, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err == nil && len(text) > 0 && text[len(text)-1] != '\n' {
+		_, err = f.WriteString("\n")
+	}
+	return f, err
+}
+
 // missing are the runs that the hunt has not made yet.
 func (o *options) missing(made []hunted) []job {
 	have := make(map[job]bool, len(made))
@@ -92,7 +112,33 @@ func (o *options) missing(made []hunted) []job {
 	return slices.DeleteFunc(o.jobsOf(), func(j job) bool { return have[job{seed: j.seed, scenario: j.scenario}] })
 }
 
-// readHunt reads what earlier calls did. A last line that was cut short is left out.
+// readHunts reads what earlier calls did, on whatever commit, the commit that was
+// hunted last at the end.
+func readHunts(dir string) (made []hunted, err error) {
+	paths, err := filepath.Glob(filepath.Join(dir, huntFiles))
+	if err != nil {
+		return nil, err
+	}
+	changed := map[string]time.Time{}
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, err
+		}
+		changed[path] = info.ModTime()
+	}
+	slices.SortFunc(paths, func(a, b string) int { return cmp.Or(changed[a].Compare(changed[b]), cmp.Compare(a, b)) })
+	for _, path := range paths {
+		runs, err := readHunt(path)
+		if err != nil {
+			return nil, err
+		}
+		made = append(made, runs...)
+	}
+	return made, nil
+}
+
+// readHunt reads one file. A last line that was cut short is left out.
 func readHunt(path string) (made []hunted, err error) {
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -112,34 +158,53 @@ func readHunt(path string) (made []hunted, err error) {
 	return made, s.Err()
 }
 
-// writeStatistics says which commits the hunt covered, and what it found.
-func writeStatistics(out io.Writer, made []hunted, o *options) {
-	type sum struct {
-		commit   string
-		seeds    []uint64
-		verdicts map[string]int
-		acked    int64
-		faults   int64
-		cpu      float64
-	}
-	sums := map[string]*sum{}
-	var order []*sum
+// covered is what a hunt has done with one state of the broker's code.
+type covered struct {
+	broker   string
+	commits  []string // on which it was hunted
+	seeds    map[uint64]bool
+	runs     int
+	verdicts map[string]int
+	acked    int64
+	faults   int64
+	cpu      float64
+}
+
+// cover sums up runs, by the broker's code.
+func cover(made []hunted) (order []*covered) {
+	sums := map[string]*covered{}
 	for _, h := range made {
-		s := sums[h.Commit]
+		broker := cmp.Or(h.Broker, h.Commit)
+		s := sums[broker]
 		if s == nil {
-			s = &sum{commit: h.Commit, verdicts: map[string]int{}}
-			sums[h.Commit] = s
+			s = &covered{broker: broker, seeds: map[uint64]bool{}, verdicts: map[string]int{}}
+			sums[broker] = s
 			order = append(order, s)
 		}
-		s.seeds = append(s.seeds, h.Seed)
+		if !slices.Contains(s.commits, h.Commit) {
+			s.commits = append(s.commits, h.Commit)
+		}
+		s.seeds[h.Seed] = true
+		s.runs++
 		s.verdicts[h.Verdict]++
 		s.acked, s.faults, s.cpu = s.acked+h.Acked, s.faults+h.Faults, s.cpu+h.CPU
 	}
-	fmt.Fprintf(out, "hunt so far (%s): %d runs\n", filepath.Join(o.out, huntFile), len(made))
-	for _, s := range order {
-		slices.Sort(s.seeds)
-		fmt.Fprintf(out, "  commit %s: %d runs, %d acked operations, %d faults, %s of CPU, verdicts %s\n",
-			s.commit, len(s.seeds), s.acked, s.faults, time.Duration(s.cpu*float64(time.Second)).Round(time.Second), counts(s.verdicts))
+	return order
+}
+
+// writeStatistics says which states of the broker's code the hunt covered, with
+// how many seeds, and what it found.
+func writeStatistics(out io.Writer, made []hunted, o *options) {
+	fmt.Fprintf(out, "hunt so far (%s): %d runs\n", filepath.Join(o.out, huntFiles), len(made))
+	for _, s := range cover(made) {
+		fmt.Fprintf(out, "  broker %s (on %s): %d seeds, %d runs, %d acked operations, %d faults, %s of CPU, verdicts %s\n",
+			s.broker, strings.Join(s.commits, " "), len(s.seeds), s.runs, s.acked, s.faults,
+			time.Duration(s.cpu*float64(time.Second)).Round(time.Second), counts(s.verdicts))
+	}
+	for _, h := range made {
+		if h.Verdict != "ok" {
+			fmt.Fprintf(out, "  seed %d of %s, on %s: %s\n", h.Seed, h.Scenario, h.Commit, h.Verdict)
+		}
 	}
 }
 
