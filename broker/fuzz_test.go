@@ -181,7 +181,7 @@ func claimsManyTags(body []byte) bool {
 		if run++; b < 0x80 {
 			run = 0
 		}
-		if run == 4 {
+		if run == 3 { // a fourth byte ends a number of 28 bits
 			return true
 		}
 	}
