@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"github.com/moldau/moldau/broker/api"
 	"github.com/moldau/moldau/broker/batch"
 	"github.com/moldau/moldau/broker/config"
@@ -39,7 +41,6 @@ type trio struct {
 	moved   chan struct{} // closed and made anew at each image
 	img     *metaimage.Image
 	members [3]*member
-	refuse  bool // proposals
 }
 
 // member is one of a trio's brokers.
@@ -154,6 +155,7 @@ func (tr *trio) start(i int) {
 	r := metarecord.NewRegisterBroker()
 	r.BrokerID, r.BrokerEpoch, r.Fenced = m.id, m.epoch, false
 	r.IncarnationID = kafka.UUID{1, 14: byte(m.id), 15: byte(m.epoch)}
+	r.Rack = ptrTo(fmt.Sprintf("rack%d", m.id))
 	r.EndPoints = []metarecord.BrokerEndpoint{{Name: "PLAINTEXT", Host: fmt.Sprintf("broker%d", m.id), Port: 9092}}
 	tr.writeLocked(r)
 	tr.mu.Unlock()
@@ -194,13 +196,15 @@ func (tr *trio) start(i int) {
 		LoadBytes: 1 << 20, NewCoordinator: func(string) func() coord.Machine { return nil },
 		Fetcher: m.fetcher, ISRs: m, BrokerEpoch: func() int64 { return m.epoch },
 	}, "cluster")
+	settings := config.Default()
+	settings.ReplicaSelector = config.RackAwareSelector
 	m.server = server.New(server.Config{Clock: tr.clock, Events: events, Budget: server.NewBudget(tr.clock, 64<<20), MaxFrameBytes: 100 << 20})
 	ln, err := tr.net.Listen(tr.addr(m.id))
 	if err != nil {
 		t.Fatal(err)
 	}
 	m.server.Serve("PLAINTEXT", ln, api.New(api.Config{
-		NodeID: m.id, ClusterID: "cluster", Settings: config.Default(), Clock: tr.clock, Entropy: manual.NewEntropy(uint64(m.epoch) + 99),
+		NodeID: m.id, ClusterID: "cluster", Settings: settings, Clock: tr.clock, Entropy: manual.NewEntropy(uint64(m.epoch) + 99),
 		Events: events, Manager: m.manager, Dirs: []*logdir.Dir{dir}, Synced: func() {},
 		Layers: func(*metaimage.Image, string) config.Layers { return config.Layers{Static: config.Map{}} },
 	}), nil)
@@ -251,7 +255,7 @@ func (m *member) Propose(list []shard.Proposed) {
 		for _, x := range list {
 			d := replica.ProposalResult{Attempt: x.Attempt, Code: kafka.ErrInvalidUpdateVersion}
 			p := tr.img.Partition(x.ID)
-			if p != nil && p.PartitionEpoch == x.PartitionEpoch && p.LeaderEpoch == x.LeaderEpoch && !tr.refuse {
+			if p != nil && p.PartitionEpoch == x.PartitionEpoch && p.LeaderEpoch == x.LeaderEpoch {
 				r := metarecord.NewPartitionChange()
 				r.PartitionID, r.TopicID = x.ID.Partition, x.ID.Topic
 				for _, member := range x.ISR {
@@ -389,6 +393,58 @@ func TestLeaderChanges(t *testing.T) {
 	for i := range int32(3) {
 		if got := tr.read(i, 0, 3); !slices.Equal(got, []string{"0=a", "1=b", "2=c"}) {
 			t.Fatalf("broker %d: %q", i, got)
+		}
+	}
+}
+
+// TestReadFromTheNearestReplica: a consumer is sent to the in-sync replica of
+// its rack, which serves it; one of the leader's rack, of another, or of none
+// stays with the leader (KIP-392).
+func TestReadFromTheNearestReplica(t *testing.T) {
+	tr := newTrio(t, 1)
+	c := tr.client(0)
+	tr.append(c, 0, "a")
+	fetch := func(c *client, rack string) kmsg.FetchResponseTopicPartition {
+		t.Helper()
+		req := kmsg.NewPtrFetchRequest()
+		req.Version, req.MaxWaitMillis, req.MinBytes, req.MaxBytes, req.SessionEpoch, req.Rack = 11, 10_000, 1, 1<<20, -1, rack
+		topic := kmsg.NewFetchRequestTopic()
+		topic.Topic = trioTopic
+		p := kmsg.NewFetchRequestTopicPartition()
+		p.PartitionMaxBytes, p.CurrentLeaderEpoch = 1<<20, -1
+		topic.Partitions = append(topic.Partitions, p)
+		req.Topics = append(req.Topics, topic)
+		return c.ask(req).(*kmsg.FetchResponse).Topics[0].Partitions[0]
+	}
+	for _, rack := range []string{"", "rack0", "rack9"} {
+		if a := fetch(c, rack); a.PreferredReadReplica != -1 || len(a.RecordBatches) == 0 {
+			t.Errorf("rack %q: sent to %d with %d bytes", rack, a.PreferredReadReplica, len(a.RecordBatches))
+		}
+	}
+	if a := fetch(c, "rack2"); a.PreferredReadReplica != 2 || len(a.RecordBatches) != 0 || a.HighWatermark != 1 {
+		t.Errorf("rack2: sent to %d with %d bytes, high watermark %d", a.PreferredReadReplica, len(a.RecordBatches), a.HighWatermark)
+	}
+	if got := tr.read(2, 0, 1); !slices.Equal(got, []string{"0=a"}) {
+		t.Errorf("%q", got)
+	}
+	tr.stop(2)
+	tr.elect(0, 0, 0, 1)
+	tr.appliedEverywhere()
+	if a := fetch(c, "rack2"); a.PreferredReadReplica != -1 || len(a.RecordBatches) == 0 {
+		t.Errorf("not in sync: sent to %d with %d bytes", a.PreferredReadReplica, len(a.RecordBatches))
+	}
+}
+
+func ptrTo[T any](v T) *T { return &v }
+
+// appliedEverywhere waits until all members that run have the newest image.
+func (tr *trio) appliedEverywhere() {
+	tr.mu.Lock()
+	want := tr.img.Offset()
+	tr.mu.Unlock()
+	for _, m := range tr.members {
+		for m.images != nil && m.manager.Image().Offset() < want {
+			tr.clock.Sleep(time.Millisecond, nil)
 		}
 	}
 }

@@ -28,7 +28,7 @@ const (
 // one fetch after the other; what it answered is sent before the next begins.
 //
 //   - v4 isolation level, v7 sessions (KIP-227), v9 leader epochs (KIP-320),
-//     v12 diverging epochs (KIP-595), v13 topic ids (KIP-516), v16 addresses of
+//     v11 racks and preferred replicas (KIP-392), v12 diverging epochs (KIP-595), v13 topic ids (KIP-516), v16 addresses of
 //     leaders (KIP-951).
 //   - It waits until min_bytes are there, max_wait_ms passed, or a partition has
 //     an error.
@@ -68,13 +68,15 @@ type fetchPartition struct {
 	epoch     int32
 	lastEpoch int32
 
-	handle *shard.Handle
-	code   kafka.ErrorCode
-	answer replica.FetchAnswer
-	leader *metaimage.Partition
-	extent *extent
-	abort  []abortedTransaction
-	listed bool // in the answer
+	handle    *shard.Handle
+	code      kafka.ErrorCode
+	answer    replica.FetchAnswer
+	elsewhere bool  // preferred is set: the consumer is to read from there
+	preferred int32 // broker
+	leader    *metaimage.Partition
+	extent    *extent
+	abort     []abortedTransaction
+	listed    bool // in the answer
 
 	sp *sessionPartition // nil without a session
 }
@@ -176,6 +178,7 @@ func (c *fetchCall) place(i int, p *fetchPartition) (shardIndex int) {
 		}
 		return watchedNone
 	}
+	p.preferred, p.elsewhere = c.h.preferredReplica(c.img, p, &c.req, c.listener)
 	s := p.handle.ShardIndex()
 	if c.sends[s] == nil {
 		c.sends[s] = &shard.Fetch{}
@@ -263,6 +266,10 @@ func (c *fetchCall) take(minBytes int64) (sum int64, stop bool) {
 			from := &f.Parts[i]
 			p := &c.parts[from.Index]
 			p.answer, p.code = from.Answer, from.Answer.Code
+			if p.elsewhere = p.elsewhere && p.code == kafka.ErrNone; p.elsewhere {
+				p.answer.Available, stop = 0, true
+				continue
+			}
 			available += from.Answer.Available
 			sum += min(from.Answer.Available, int64(max(p.maxBytes, 1)))
 			failed = failed || p.code != kafka.ErrNone || from.Answer.Diverging.Epoch >= 0

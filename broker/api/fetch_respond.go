@@ -215,7 +215,11 @@ func (e *fetchEncoder) partition(p *fetchPartition) {
 		w.count(-1)
 	}
 	if e.version >= 11 {
-		w.int32(-1) // preferred read replica
+		preferred := int32(-1)
+		if p.elsewhere {
+			preferred = p.preferred
+		}
+		w.int32(preferred)
 	}
 	if p.extent == nil || p.code != kafka.ErrNone {
 		if p.extent != nil {

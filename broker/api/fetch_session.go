@@ -338,7 +338,7 @@ func (sp *sessionPartition) news(p *fetchPartition) bool {
 	}
 	same := sp.told && sp.hw == p.answer.HighWatermark && sp.logStart == p.answer.LogStart
 	sp.told, sp.hw, sp.logStart = true, p.answer.HighWatermark, p.answer.LogStart
-	return !same || p.extent != nil || p.answer.Diverging.Epoch >= 0
+	return !same || p.extent != nil || p.elsewhere || p.answer.Diverging.Epoch >= 0
 }
 
 // rotate moves the partitions with data behind the others.
