@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/moldau/moldau/broker/api"
 	"github.com/moldau/moldau/broker/config"
@@ -64,6 +65,8 @@ type Broker struct {
 
 	clientListens     []boundListener
 	controllerListens []boundListener
+
+	isrShrinks, isrExpands atomic.Uint64 // of partitions led here
 
 	applied broadcast // wakes who waits for the manager to follow
 

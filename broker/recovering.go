@@ -2,16 +2,25 @@ package broker
 
 import (
 	"log/slog"
+	"slices"
 
 	"github.com/moldau/moldau/broker/metaimage"
 )
 
-// reportUnclean tells of the partitions that this broker leads from here on by
+// watchLed counts how the ISRs that this broker leads change, and tells of the partitions that this broker leads from here on by
 // an election that may have lost records (KIP-704). The replica's machine ends
 // their recovery.
-func (b *Broker) reportUnclean(old, img *metaimage.Image) {
+func (b *Broker) watchLed(old, img *metaimage.Image) {
 	for _, id := range img.Since(old).Partitions {
 		p, before := img.Partition(id), old.Partition(id)
+		if before != nil && p.Leader == b.cfg.Settings.NodeID {
+			if slices.ContainsFunc(before.ISR, func(r int32) bool { return !p.InISR(r) }) {
+				b.isrShrinks.Add(1)
+			}
+			if slices.ContainsFunc(p.ISR, func(r int32) bool { return !before.InISR(r) }) {
+				b.isrExpands.Add(1)
+			}
+		}
 		led := before != nil && before.LeaderEpoch == p.LeaderEpoch
 		if p.Leader == b.cfg.Settings.NodeID && p.Recovery == metaimage.Recovering && !led {
 			b.cfg.Events.Emit(UncleanLeader{Topic: img.Topic(id.Topic).Name, Partition: id.Partition, LeaderEpoch: p.LeaderEpoch})

@@ -46,6 +46,7 @@ func (b *Broker) Snapshot(s *observe.Snapshot) {
 		b.snapshotDirs(s)
 		b.snapshotPartitions(s, img)
 		b.snapshotGroups(s)
+		b.snapshotReplication(s)
 	}
 	s.ImageOffset = img.Offset()
 	b.snapshotRequests(s)
@@ -129,6 +130,15 @@ func (b *Broker) snapshotPartitions(s *observe.Snapshot, img *metaimage.Image) {
 			Replicas: len(meta.Replicas), InSync: len(meta.ISR), MinInSync: least,
 			LogStart: status.LogStart, LogEnd: status.LEO, Segments: status.Segments, Bytes: status.Bytes,
 		})
+	}
+}
+
+func (b *Broker) snapshotReplication(s *observe.Snapshot) {
+	f := b.fetcher.Stats()
+	s.Replication = observe.Replication{
+		BytesIn: f.BytesIn, BytesOut: b.handler.Stats().ReplicationBytesOut.Load(), MaxLag: f.MaxLag,
+		FailedPartitions: f.Failed, CorruptAnswers: f.Corrupt, DisconnectedLeaders: f.Disconnected,
+		Shrinks: b.isrShrinks.Load(), Expands: b.isrExpands.Load(), RefusedISRs: b.uplink.RefusedAlterations(),
 	}
 }
 

@@ -354,7 +354,7 @@ func (b *Broker) follow() {
 	old := b.manager.Image()
 	b.manager.Apply(img)
 	b.fetcher.Apply(img)
-	b.reportUnclean(old, img)
+	b.watchLed(old, img)
 }
 
 func (b *Broker) followLoop() {

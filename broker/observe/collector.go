@@ -178,6 +178,17 @@ func (e emitter) replicas(s *Snapshot) {
 	e.gauge(manager+"underminisrpartitioncount", "Partitions led here with fewer replicas in sync than min.insync.replicas.", float64(underMin))
 	e.gauge(manager+"atminisrpartitioncount", "Partitions led here with just min.insync.replicas in sync.", float64(atMin))
 	e.gauge(manager+"offlinereplicacount", "Replicas in failed log directories.", float64(offline))
+	r := &s.Replication
+	e.counter(manager+"isrshrinks_total", "Times that an ISR led here lost a member.", r.Shrinks)
+	e.counter(manager+"isrexpands_total", "Times that an ISR led here gained a member.", r.Expands)
+	e.counter(manager+"failedisrupdates_total", "Changes of ISR that the controller refused or did not answer.", r.RefusedISRs)
+	e.counter(topicMetrics+"replicationbytesin_total", "Bytes of records fetched from leaders.", r.BytesIn)
+	e.counter(topicMetrics+"replicationbytesout_total", "Bytes of records sent to followers.", r.BytesOut)
+	const fetchers = "kafka_server_replicafetchermanager_"
+	e.gauge(fetchers+"maxlag", "Most records that a follower here lacks to its leader's high watermark.", float64(r.MaxLag), "clientid", "Replica")
+	e.gauge(fetchers+"failedpartitionscount", "Followers here that wait after a failure.", float64(r.FailedPartitions), "clientid", "Replica")
+	e.counter("moldau_replication_corrupt_answers_total", "Records from a leader that were not sound.", r.CorruptAnswers)
+	e.gauge("moldau_replication_disconnected_leaders", "Leaders of followers here without a connection.", float64(r.DisconnectedLeaders))
 	if len(s.Partitions) > partitionsShownMax {
 		return
 	}

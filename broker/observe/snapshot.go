@@ -25,6 +25,7 @@ type Snapshot struct {
 	MemoryMax     int64  // their budget
 	MemoryEvicted uint64 // connections closed to free memory
 	Partitions    []Partition
+	Replication   Replication
 	Dirs          []Dir
 	Controller    Controller
 	Raft          Raft
@@ -75,6 +76,17 @@ type Partition struct {
 	LogEnd    int64
 	Segments  int
 	Bytes     int64
+}
+
+// Replication is what goes between this broker and others.
+type Replication struct {
+	BytesIn, BytesOut   uint64 // of records, fetched as a follower and sent as a leader
+	MaxLag              int64  // most records that a follower here lacks to its leader's high watermark
+	FailedPartitions    int    // followers here that wait after a failure
+	CorruptAnswers      uint64
+	DisconnectedLeaders int
+	Shrinks, Expands    uint64 // of ISRs led here
+	RefusedISRs         uint64 // changes of ISR that the controller refused, or did not answer
 }
 
 // Dir is one log directory.

@@ -83,7 +83,7 @@ func together(list []Alteration) int {
 func (u *Uplink) alterSome(l **link, list []Alteration) {
 	epoch := u.BrokerEpoch()
 	if epoch < 0 {
-		tellAll(list, replica.ProposalResult{Code: kafka.ErrStaleBrokerEpoch})
+		u.tellAll(list, replica.ProposalResult{Code: kafka.ErrStaleBrokerEpoch})
 		return
 	}
 	next, resp, err := u.ask(*l, alterRequest(u.cfg.NodeID, epoch, list), requestTimeout)
@@ -94,28 +94,39 @@ func (u *Uplink) alterSome(l **link, list []Alteration) {
 	}
 	switch {
 	case errors.Is(err, errNotController), errors.Is(err, errNotSent):
-		tellAll(list, replica.ProposalResult{Code: kafka.ErrNotController})
+		u.tellAll(list, replica.ProposalResult{Code: kafka.ErrNotController})
 	case err != nil:
 		u.cfg.Events.Emit(Retrying{Request: "AlterPartition", Reason: err.Error()})
-		tellAll(list, replica.ProposalResult{Unanswered: true})
+		u.tellAll(list, replica.ProposalResult{Unanswered: true})
 	case r.ErrorCode != 0:
-		tellAll(list, replica.ProposalResult{Code: kafka.ErrorCode(r.ErrorCode)})
+		u.tellAll(list, replica.ProposalResult{Code: kafka.ErrorCode(r.ErrorCode)})
 	default:
-		tellEach(list, r)
+		u.tellEach(list, r)
 	}
 }
 
+// RefusedAlterations are the proposals that were refused or not answered.
+func (u *Uplink) RefusedAlterations() uint64 { return u.refused.Load() }
+
+// tell gives one proposal its result.
+func (u *Uplink) tell(a *Alteration, d replica.ProposalResult) {
+	if d.Unanswered || d.Code != kafka.ErrNone {
+		u.refused.Add(1)
+	}
+	d.Attempt = a.Attempt
+	a.Done.ProposalDone(d)
+}
+
 // tellAll gives the same result to all proposals.
-func tellAll(list []Alteration, d replica.ProposalResult) {
+func (u *Uplink) tellAll(list []Alteration, d replica.ProposalResult) {
 	for i := range list {
-		d.Attempt = list[i].Attempt
-		list[i].Done.ProposalDone(d)
+		u.tell(&list[i], d)
 	}
 }
 
 // tellEach gives each proposal its own result. One that the answer leaves out
 // was not answered.
-func tellEach(list []Alteration, r *kmsg.AlterPartitionResponse) {
+func (u *Uplink) tellEach(list []Alteration, r *kmsg.AlterPartitionResponse) {
 	found := make(map[kafka.TopicPartition]replica.ProposalResult, len(list))
 	for i := range r.Topics {
 		for j := range r.Topics[i].Partitions {
@@ -127,8 +138,8 @@ func tellEach(list []Alteration, r *kmsg.AlterPartitionResponse) {
 	}
 	for i := range list {
 		d, answered := found[list[i].ID]
-		d.Attempt, d.Unanswered = list[i].Attempt, !answered
-		list[i].Done.ProposalDone(d)
+		d.Unanswered = !answered
+		u.tell(&list[i], d)
 	}
 }
 

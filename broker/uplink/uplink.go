@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -40,6 +41,7 @@ type Uplink struct {
 	slots chan struct{} // forwarded requests under way
 
 	alterations *inbox.Inbox[Alteration]
+	refused     atomic.Uint64 // alterations that were refused or not answered
 }
 
 // New starts an uplink.
