@@ -71,6 +71,10 @@ func (r *Replica) Fetched(now Times, a Answer, ready *Ready) {
 		ready.Backoff = true
 	case a.Diverging.Epoch >= 0:
 		a.Data.Release()
+		if r.cfg.Out.Out(guard.F5Diverging) {
+			r.leaderHW = a.HighWatermark
+			r.advance(ready)
+		}
 		r.diverged(now, a.Diverging, ready)
 	default:
 		r.take(now, &a, ready)

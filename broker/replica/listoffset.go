@@ -1,6 +1,9 @@
 package replica
 
-import "github.com/moldau/moldau/broker/kafka"
+import (
+	"github.com/moldau/moldau/broker/kafka"
+	"github.com/moldau/moldau/internal/guard"
+)
 
 // ListOffset finds an offset by timestamp, or says where to search it. Only a
 // leader answers, but for debugging. Until the high watermark reaches the start
@@ -18,7 +21,7 @@ func (r *Replica) ListOffset(q ListOffset) ListOffsetAnswer {
 		upTo = r.lastStable()
 	}
 	unsettled := kafka.ErrNone
-	if !q.Debug && r.epochStart > upTo {
+	if !q.Debug && r.epochStart > upTo && !r.cfg.Out.Out(guard.L6Latest) {
 		unsettled = kafka.ErrOffsetNotAvailable
 	}
 	switch q.Timestamp {

@@ -48,8 +48,10 @@ func TestEachRuleHasAScript(t *testing.T) {
 			t.Errorf("no script fails without rule %s", r)
 		}
 	}
-	if !scriptsNotice(t, guard.L1Broker) {
-		t.Error("no script fails without rule L1-broker")
+	for _, r := range []guard.Rule{guard.L1Broker, guard.F5Diverging} {
+		if !scriptsNotice(t, r) {
+			t.Errorf("no script fails without rule %s", r)
+		}
 	}
 	if scriptsNotice(t, guard.C2Bump) {
 		t.Error("the scripts fail with all rules of the machine in force")

@@ -55,6 +55,9 @@ const (
 	L5Unanswered
 	// L5LogStart: a replica joins ISR with the leader's log start on its disk.
 	L5LogStart
+	// L6Latest: a leader does not tell the latest offset before its high
+	// watermark has reached the start of its epoch.
+	L6Latest
 	// L7Whole: a deletion is acknowledged when the log start is on the disks of
 	// the whole maximal ISR.
 	L7Whole
@@ -81,6 +84,9 @@ const (
 	F3Mark
 	// F3Sync: a sync that began before a truncation proves nothing above the cut.
 	F3Sync
+	// F5Diverging: the high watermark in an answer is no news for a log that
+	// left the leader's.
+	F5Diverging
 
 	// S5Doubtful: what recovery cut, or a bad commit touched, is told.
 	S5Doubtful
@@ -135,8 +141,8 @@ const (
 var names = [Rules]string{
 	"L1-broker", "L1-controller", "L3-own", "L3-min-isr", "L3-pending", "L3-removal", "L3-marks",
 	"L4-leader-epoch", "L4-broker-epoch", "L4-position", "L4-report", "L4-forget", "L4-durable",
-	"L5-high-watermark", "L5-epoch-start", "L5-broker-epoch", "L5-unanswered", "L5-log-start", "L7-whole", "L7-min-isr",
-	"F1-diverge", "F1-committed", "F2-incarnation", "F2-leader-epoch", "F2-position", "F2-epochs", "F3-durable", "F3-mark", "F3-sync",
+	"L5-high-watermark", "L5-epoch-start", "L5-broker-epoch", "L5-unanswered", "L5-log-start", "L6-latest", "L7-whole", "L7-min-isr",
+	"F1-diverge", "F1-committed", "F2-incarnation", "F2-leader-epoch", "F2-position", "F2-epochs", "F3-durable", "F3-mark", "F3-sync", "F5-diverging",
 	"S5-doubtful", "S5-damaged", "S5-unclean", "S5-recorded", "S5-marked", "S5-whole", "S5-ends",
 	"C1-elr", "C1-clean", "C2-leader-epoch", "C2-partition-epoch", "C2-broker-epoch", "C2-fenced", "C2-bump", "C2-writes",
 	"C3-enter", "C3-empty", "C3-lower", "C3-short", "C3-reassign",

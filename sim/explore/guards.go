@@ -39,6 +39,7 @@ func Guards() []Guarded {
 		{Rule: guard.L5BrokerEpoch, World: World{Order: []int{0, 2, 1}, Appends: 1, Crashes: 1, Replaced: 1, Fences: 1, Epochs: 1, Alters: 1}},
 		{Rule: guard.L5Unanswered, World: World{ISR: []int{0}, MinISR: 1, Appends: 1, Fences: 2, Epochs: 1, Alters: 1, Held: 1}},
 		{Rule: guard.L5LogStart, World: World{Order: []int{0, 2, 1}, Appends: 1, Deletes: 1, Fences: 1, Epochs: 1, Alters: 1, SlowLogStart: true}},
+		{Rule: guard.L6Latest, Idle: "clients that ask for offsets are no part of the worlds; the machine's scripts are"},
 		{Rule: guard.L7Whole, World: World{Appends: 1, Deletes: 1, Fences: 1, Epochs: 1}},
 		{Rule: guard.L7MinISR, World: World{Appends: 1, Deletes: 1, Fences: 2, Epochs: 2, SlowLogStart: true}},
 
@@ -50,6 +51,7 @@ func Guards() []Guarded {
 		{Rule: guard.F2Epochs, World: World{Appends: 2, Crashes: 1, Epochs: 1, Held: 1}},
 		{Rule: guard.F3Durable, World: World{Order: []int{0, 1, 2}, Appends: 3, Crashes: 2, Epochs: 2}},
 		{Rule: guard.F3Mark, World: World{Appends: 1, Crashes: 1, Fences: 1, Epochs: 1, Marks: true}},
+		{Rule: guard.F5Diverging, Idle: "the cut that such an answer brings takes the high watermark down again in the same step"},
 
 		{Rule: guard.S5Doubtful, World: World{Appends: 1, Crashes: 1, Rots: 1, Fences: 1, Epochs: 2}},
 		{Rule: guard.S5Damaged, World: World{Appends: 1, Crashes: 1, Replaced: 1, Fences: 1, Epochs: 2}},
