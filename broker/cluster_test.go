@@ -197,6 +197,83 @@ func TestThreeVoters(t *testing.T) {
 	if len(q.CurrentVoters) != 3 || q.Observers[0].ReplicaID != other || q.Observers[0].ReplicaDirectoryID == old[other] {
 		t.Fatalf("voters %+v observers %+v", q.CurrentVoters, q.Observers)
 	}
+	// It is taken back.
+	n := c.nodes[other]
+	if code := n.addVoter(other, q.Observers[0].ReplicaDirectoryID); code != kafka.ErrDuplicateVoter {
+		t.Errorf("a second directory of node %d: %s", other, code)
+	}
+	if code := n.removeVoter(other, kafka.UUID{1}); code != kafka.ErrVoterNotFound {
+		t.Errorf("a directory that nobody has: %s", code)
+	}
+	if code := n.removeVoter(other, old[other]); code != kafka.ErrNone {
+		t.Fatalf("remove: %s", code)
+	}
+	if code := n.addVoter(other, q.Observers[0].ReplicaDirectoryID); code != kafka.ErrNone {
+		t.Fatalf("add: %s", code)
+	}
+	// Two of three are a majority again, with the node that was taken back.
+	c.stop(other%3 + 1)
+	n.client().createTopicRF("c", 1)
+	c.stopAll()
+}
+
+// addVoter makes a server a voter.
+func (n *node) addVoter(id int32, directory kafka.UUID) kafka.ErrorCode {
+	n.t.Helper()
+	req := kmsg.NewPtrAddRaftVoterRequest()
+	req.Version, req.VoterID, req.VoterDirectoryID, req.TimeoutMillis = 1, id, directory, 10_000
+	resp := n.client().ask(req).(*kmsg.AddRaftVoterResponse)
+	if resp.ErrorMessage != nil {
+		n.t.Logf("add voter %d: %s", id, *resp.ErrorMessage)
+	}
+	return kafka.ErrorCode(resp.ErrorCode)
+}
+
+// removeVoter takes a server's vote.
+func (n *node) removeVoter(id int32, directory kafka.UUID) kafka.ErrorCode {
+	n.t.Helper()
+	req := kmsg.NewPtrRemoveRaftVoterRequest()
+	req.VoterID, req.VoterDirectoryID = id, directory
+	return kafka.ErrorCode(n.client().ask(req).(*kmsg.RemoveRaftVoterResponse).ErrorCode)
+}
+
+// TestGrowth: one node becomes three without losing anything: the cluster's id
+// and its topics stay, the first node may be lost afterwards, and each comes back
+// with its old command line, at another address too.
+func TestGrowth(t *testing.T) {
+	c := newCluster(t)
+	first := c.begin(1)
+	first.awaitReady()
+	cluster := first.broker.Identity().ClusterID
+	first.client().createTopicRF("a", 1)
+	join := config.Property{Name: "controller.quorum.bootstrap.servers", Value: controllerAddress(1)}
+	for id := int32(2); id <= 3; id++ {
+		n := c.begin(id, join)
+		n.awaitReady()
+		if n.broker.Identity().ClusterID != cluster {
+			t.Fatalf("node %d joined %s, not %s", id, n.broker.Identity().ClusterID, cluster)
+		}
+		if code := first.addVoter(id, n.broker.Identity().Metadata); code != kafka.ErrNone {
+			t.Fatalf("add voter %d: %s", id, code)
+		}
+	}
+	if code := first.addVoter(9, kafka.UUID{9}); code != kafka.ErrRequestTimedOut {
+		t.Fatalf("a voter that does not exist: %s", code)
+	}
+	q := first.describeQuorum().Topics[0].Partitions[0]
+	if len(q.CurrentVoters) != 3 {
+		t.Fatalf("voters %+v", q.CurrentVoters)
+	}
+	c.stop(1)
+	c.nodes[2].client().createTopicRF("b", 1)
+	// The first node starts as it always did, but at another address.
+	c.begin(1, config.Property{Name: "listeners", Value: "PLAINTEXT://elsewhere:9092,CONTROLLER://elsewhere:9093"}).awaitReady()
+	for _, name := range []string{"a", "b"} {
+		c.await("topic "+name, func() bool { return c.nodes[1].client().hasTopic(name) })
+	}
+	// With it and the second there is a majority without the third.
+	c.stop(3)
+	c.nodes[1].client().createTopicRF("c", 1)
 	c.stopAll()
 }
 

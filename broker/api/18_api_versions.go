@@ -56,6 +56,8 @@ var brokerKeys = [...]keyRange{
 	{60, 0, 2}, // DescribeCluster
 	{64, 0, 0}, // UnregisterBroker
 	{75, 0, 0}, // DescribeTopicPartitions
+	{80, 0, 1}, // AddRaftVoter
+	{81, 0, 0}, // RemoveRaftVoter
 }
 
 // advertisedProduceMin: old librdkafka turns compression off unless version 0

@@ -33,6 +33,8 @@ var controllerKeys = [...]keyRange{
 	{67, 0, 0},  // AllocateProducerIds
 	{70, 0, 0},  // ControllerRegistration
 	{73, 0, 0},  // AssignReplicasToDirs
+	{80, 0, 1},  // AddRaftVoter
+	{81, 0, 0},  // RemoveRaftVoter
 }
 
 // Quorum is the controller role of this process.

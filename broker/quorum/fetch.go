@@ -42,7 +42,7 @@ func fetchError(req *kmsg.FetchRequest, code kafka.ErrorCode) kmsg.Response {
 // fetch serves an observer's Fetch of the metadata log (KIP-595): committed
 // records only; a log that parted from this one is told where; one that is too
 // far behind is told the snapshot. Who asks a controller that knows another to
-// be active is sent there.
+// be active is sent there; one without a vote sends on whoever asks it.
 func (l *loop) fetch(req *kmsg.FetchRequest, reply func(kmsg.Response)) {
 	p := fetchPartition(req)
 	if p == nil {
@@ -83,7 +83,7 @@ func (l *loop) fetchRefused(p *kmsg.FetchRequestTopicPartition) kafka.ErrorCode 
 	if code := epochRefused(p.CurrentLeaderEpoch, epoch); code != kafka.ErrNone {
 		return code
 	}
-	if leader >= 0 && leader != l.cfg.Machine.NodeID {
+	if leader >= 0 && leader != l.cfg.Machine.NodeID || leader < 0 && !l.inst.Load().votes(l.cfg.self()) {
 		return kafka.ErrNotLeaderOrFollower
 	}
 	return kafka.ErrNone

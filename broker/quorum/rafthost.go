@@ -3,6 +3,7 @@ package quorum
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -117,6 +118,13 @@ func (i *instance) voters() (n int) {
 		}
 	}
 	return n
+}
+
+// votes reports whether a server is a voter.
+func (i *instance) votes(p raftmeta.Peer) bool {
+	servers, _ := i.servers()
+	id := raftmeta.ServerID(p.Node, p.Directory)
+	return slices.ContainsFunc(servers, func(s raft.Server) bool { return s.ID == id && s.Suffrage == raft.Voter })
 }
 
 // handOver gives the office to another voter, if there is one to take it: a

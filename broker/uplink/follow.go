@@ -110,8 +110,12 @@ func (u *Uplink) take(l **link, p *kmsg.FetchResponseTopicPartition) error {
 		}
 		u.cfg.Holder.Publish(img)
 	}
-	// Out of office a controller does not know the high watermark.
-	if p.HighWatermark >= 0 && u.cfg.Holder.Load().Offset()+1 >= p.HighWatermark {
+	switch {
+	case p.HighWatermark < 0: // it has no office, and knows nobody who has
+		if *l != nil && len(p.RecordBatches) == 0 {
+			u.target.wrong((*l).place)
+		}
+	case u.cfg.Holder.Load().Offset()+1 >= p.HighWatermark:
 		u.caughtUpOnce.Do(func() { close(u.caughtUp) })
 	}
 	return nil
