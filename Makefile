@@ -13,13 +13,16 @@ ARGS ?=
 
 export CGO_ENABLED ?= 0
 
-.PHONY: help run build test race fuzz lint bench gobench docs cross tidy clean sim sim-ci sim-determinism sim-coverage hunt plants explore bin/sim
+.PHONY: help run cluster build test race fuzz lint bench gobench docs cross tidy clean sim sim-ci sim-determinism sim-coverage hunt plants explore bin/sim
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## build and start one node, its data in ./data (ARGS="--listen ..." for more)
 	@exec bin/moldau start --data data --hints $(ARGS)
+
+cluster: build ## start three nodes on this machine, in one terminal, their data in ./data/cluster
+	@exec tools/cluster bin/moldau data/cluster
 
 build: ## bin/moldau, static
 	cd cmd && go build -trimpath -o ../bin/moldau ./moldau
