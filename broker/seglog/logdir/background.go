@@ -57,6 +57,7 @@ type job struct {
 // Wants are asked for by other lanes and taken together.
 const (
 	wantJournal uint32 = 1 << iota // recycle journal blocks
+	wantBlock                      // make another journal block
 	wantMarks                      // write moldau.marks
 )
 
@@ -95,7 +96,7 @@ func (b *background) loop() {
 	defer close(b.done)
 	defer b.timer.Stop()
 	if !b.d.cfg.lazyJournal {
-		if err := b.grow(true); err != nil { // before anybody needs it
+		if _, err := b.grow(1); err != nil { // before anybody needs it
 			b.d.fail(err)
 		}
 	}
@@ -187,6 +188,15 @@ func (b *background) tick() error {
 	wants := b.wants.Swap(0)
 	syncOS := now.Sub(b.lastSync) >= b.d.cfg.BackgroundSyncInterval
 	due := now.Sub(b.lastMarks) >= b.d.cfg.MarksInterval || b.d.sinceMarks.Load() >= b.d.cfg.MarksBytes
+	if wants&wantBlock != 0 {
+		grown, err := b.grow(blocksAhead)
+		if err != nil {
+			return err
+		}
+		if !grown {
+			wants |= wantJournal
+		}
+	}
 	recycle := wants&wantJournal != 0 || due && b.kept != nil
 	if recycle || wants&wantMarks != 0 || due || syncOS {
 		if syncOS {
@@ -204,28 +214,34 @@ func (b *background) tick() error {
 	return nil
 }
 
-// grow makes another block when the journal was asked for and has none free.
-func (b *background) grow(wanted bool) error {
+// blocksAhead is how many blank blocks lie ready for a journal that is used and
+// not at its bound. A turn that finds no room syncs its files one by one.
+const blocksAhead = 3
+
+// grow makes blocks until so many lie ready or the journal is at its bound; false
+// when there is no space for them.
+func (b *background) grow(ahead int) (grown bool, err error) {
 	d := b.d
-	missing := false
-	err := d.committer.call(func(c *committer) error {
-		missing = len(c.j.free) == 0 && int64(c.j.blocks) < d.cfg.JournalBytes/d.cfg.JournalBlockBytes
-		return nil
-	})
-	if err != nil || !wanted || !missing {
-		return b.quiet(err)
+	for {
+		missing := false
+		err := d.committer.call(func(c *committer) error {
+			missing = len(c.j.free) < ahead && c.j.mayGrow()
+			return nil
+		})
+		if err != nil || !missing {
+			return true, b.quiet(err)
+		}
+		blk, err := d.makeBlock()
+		if err != nil {
+			return false, ignoreGone(err) // files are synced one by one
+		}
+		err = d.committer.call(func(c *committer) error {
+			c.j.blocks++
+			c.j.free = append(c.j.free, blk)
+			return nil
+		})
+		if err != nil {
+			return true, errors.Join(b.quiet(err), blk.file.Close())
+		}
 	}
-	blk, err := d.makeBlock()
-	if err != nil {
-		return ignoreGone(err) // without space for it, files are synced one by one
-	}
-	err = d.committer.call(func(c *committer) error {
-		c.j.blocks++
-		c.j.free = append(c.j.free, blk)
-		return nil
-	})
-	if err != nil {
-		return errors.Join(b.quiet(err), blk.file.Close())
-	}
-	return nil
 }

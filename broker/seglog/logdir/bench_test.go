@@ -113,6 +113,7 @@ func benchTurn(b *testing.B, disk string, n int) {
 	}
 	b.SetBytes(int64(n) * 1024)
 	b.ResetTimer()
+	before := d.Stats()
 	cpu := processCPU(b)
 	took := make([]time.Duration, b.N)
 	for i := range took {
@@ -122,7 +123,9 @@ func benchTurn(b *testing.B, disk string, n int) {
 	}
 	b.StopTimer()
 	cpu = processCPU(b) - cpu
+	after := d.Stats()
 	slices.Sort(took)
+	b.ReportMetric(float64(after.DirectSyncs-before.DirectSyncs+after.BackgroundSyncs-before.BackgroundSyncs)/float64(b.N), "file-syncs/turn")
 	b.ReportMetric(float64(took[0].Microseconds()), "µs-least/turn")
 	b.ReportMetric(float64(took[len(took)/10].Microseconds()), "µs-p10/turn")
 	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "µs-p50/turn")

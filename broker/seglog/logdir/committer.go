@@ -312,7 +312,7 @@ func (c *committer) split() (direct, journaled []*item) {
 		// A cut that voids the item has room, too: it must not need a new block.
 		if len(it.entries) > 0 && it.cost()+cutCost > left {
 			it.goDirect()
-			c.d.background.want(wantJournal)
+			c.wantRoom(true)
 		}
 		if len(it.entries) == 0 && len(it.segments) > 0 {
 			direct = append(direct, it)
@@ -338,10 +338,22 @@ func (c *committer) syncBoth(direct, journaled []*item) error {
 		filesErr <- nil
 	}
 	err := c.j.commit(content{items: journaled, marks: c.takeMarks()}, promiseCommit)
-	if err == nil && len(c.j.closed) >= c.d.recycleBlocks() {
-		c.d.background.want(wantJournal)
+	if err == nil {
+		c.wantRoom(false)
 	}
 	return firstError(err, <-filesErr)
+}
+
+// wantRoom asks the background lane for blank blocks, and to empty full ones when
+// they are many, or when there is no room and the journal may not grow.
+func (c *committer) wantRoom(full bool) {
+	grows := c.j.mayGrow()
+	if grows && (full || len(c.j.free) < blocksAhead && !c.d.cfg.lazyJournal) {
+		c.d.background.want(wantBlock)
+	}
+	if full && !grows || len(c.j.closed) >= c.d.recycleBlocks() {
+		c.d.background.want(wantJournal)
+	}
 }
 
 // takeMarks are the marks of the turns before: the partitions' D.

@@ -61,7 +61,7 @@ type Config struct {
 
 // Defaults of Config.
 const (
-	journalBytesDefault        = 64 << 20
+	journalBytesDefault        = 128 << 20
 	journalBlockBytesDefault   = 8 << 20
 	inlineBytesMaxDefault      = 32 << 10
 	directFilesMaxDefault      = 4

@@ -85,6 +85,11 @@ func (j *journal) room() int64 {
 // block and the free ones.
 func (j *journal) capacity() int64 { return j.room() + int64(len(j.free))*j.d.cfg.JournalBlockBytes }
 
+// mayGrow reports whether the journal is below its bound.
+func (j *journal) mayGrow() bool {
+	return int64(j.blocks) < j.d.cfg.JournalBytes/j.d.cfg.JournalBlockBytes
+}
+
 // blocksBeyondMax is how many blocks cuts and marks may make beyond
 // Config.JournalBytes while the background lane is behind. Appends go to their
 // segments before that.
@@ -274,8 +279,9 @@ func grow(b []byte, n int) []byte {
 	return b
 }
 
-// recycleBlocks is how many full blocks make the background lane empty them:
-// half of the journal.
+// recycleBlocks is how many full blocks make the background lane empty them: five
+// eighths of the journal. Emptying them syncs every segment that they name, so it
+// is put off; the rest takes what is appended meanwhile.
 func (d *Dir) recycleBlocks() int {
-	return max(1, int(d.cfg.JournalBytes/d.cfg.JournalBlockBytes)/2)
+	return max(1, int(d.cfg.JournalBytes/d.cfg.JournalBlockBytes)*5/8)
 }

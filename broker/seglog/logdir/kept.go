@@ -115,13 +115,19 @@ func (r *recovery) keep(left []leftover, later bool) (nameless map[kafka.TopicPa
 	if !later || files <= r.d.cfg.DirectFilesMax {
 		return nil, r.d.syncLeft(left, r.d.cfg.RecoveryLanes)
 	}
-	now, tails := split(left, r.d.cfg.JournalBlockBytes)
+	now, groups, err := r.group(left)
+	if err != nil {
+		return nil, err
+	}
 	if err := r.d.syncLeft(now, r.d.cfg.RecoveryLanes); err != nil {
 		return nil, err
 	}
-	if err := r.commitTails(tails); err != nil {
-		return nil, err
+	for _, tails := range groups {
+		if err := r.commitTails(tails); err != nil {
+			return nil, err
+		}
 	}
+	tails := slices.Concat(groups...)
 	r.d.background.kept = &kept{list: tails, files: r.journal.files, sequence: r.journal.sequence}
 	nameless = make(map[kafka.TopicPartition][]string, len(tails))
 	for i := range tails {
@@ -130,23 +136,49 @@ func (r *recovery) keep(left []leftover, later bool) (nameless map[kafka.TopicPa
 	return nameless, nil
 }
 
-// split says whose files are synced at once, and whose tails go into a commit,
-// as many as the new block has room for.
-func split(left []leftover, blockBytes int64) (now, tails []leftover) {
-	room := blockBytes - headLen
+// group splits what is left, and makes the blocks that the tails need.
+func (r *recovery) group(left []leftover) (now []leftover, groups [][]leftover, err error) {
+	d := r.d
+	// Half of the journal: the other half is for what comes.
+	blocks := max(1, int(d.cfg.JournalBytes/d.cfg.JournalBlockBytes)/2)
+	now, groups = split(left, d.cfg.JournalBlockBytes, blocks)
+	j := &d.committer.j
+	for len(j.free) < len(groups) {
+		b, err := d.makeBlock()
+		if err != nil { // without space, files are synced at once
+			now, groups = split(left, d.cfg.JournalBlockBytes, len(j.free))
+			return now, groups, ignoreGone(err)
+		}
+		j.free = append(j.free, b)
+		j.blocks++
+	}
+	return now, groups, nil
+}
+
+// split says whose files are synced at once, and whose tails go into the journal:
+// in groups that fill one new block each, so many at most.
+func split(left []leftover, blockBytes int64, blocks int) (now []leftover, groups [][]leftover) {
+	room := int64(0)
 	for _, l := range left {
 		cost := int64(markItemLen)
 		if l.tail.size > 0 {
 			cost += l.tail.size + entryHeadLen + listEntryLen + offsetItemLen
 		}
-		if l.changed || l.tail.split || cost > room {
+		switch {
+		case l.changed || l.tail.split || cost > blockBytes-headLen:
 			now = append(now, l)
 			continue
+		case cost > room && len(groups) == blocks:
+			now = append(now, l)
+			continue
+		case cost > room:
+			groups = append(groups, nil)
+			room = blockBytes - headLen
 		}
 		room -= cost
-		tails = append(tails, l)
+		groups[len(groups)-1] = append(groups[len(groups)-1], l)
 	}
-	return now, tails
+	return now, groups
 }
 
 // syncLeft syncs files, and then their folders.
@@ -224,8 +256,8 @@ func (d *Dir) rewrite(name string, from, size int64) (err error) {
 	return nil
 }
 
-// commitTails writes the tails into the journal, and S of every log that has
-// grown above it.
+// commitTails writes the tails of a group into the journal, and S of every log
+// that has grown above it.
 func (r *recovery) commitTails(left []leftover) error {
 	d := r.d
 	items := make([]*item, len(left))

@@ -10,11 +10,13 @@ import (
 	"time"
 
 	"github.com/moldau/moldau/disk/memfs"
+	"github.com/moldau/moldau/disk/vfs"
 )
 
 // manyKilled is a process that was killed in a turn over many logs, before its
-// commit: the world goes on with what is in the page cache.
-func manyKilled(t *testing.T) *world {
+// commit: the world goes on with what is in the page cache. more is what records
+// of that turn have beyond a few hundred bytes.
+func manyKilled(t *testing.T, more int) *world {
 	t.Helper()
 	r := newCrashRun(t, 7, workload{direct: 1, leave: promiseCount})
 	w := r.w
@@ -37,7 +39,7 @@ func manyKilled(t *testing.T) *world {
 		w.settle()
 	}
 	dead := r.fs
-	w.fs = r.dieInTurn()
+	w.fs = r.dieInTurn(more)
 	w.cfg.FS = w.fs
 	dead.OnCall(func(memfs.Call) error { return errors.New("the process is dead") })
 	_ = w.d.Close(false, 0) // ends its goroutines
@@ -88,7 +90,7 @@ func (w *world) lossOf(t *testing.T, rng *rand.Rand) {
 // and yet nothing that it counts as durable is lost with the power, neither then,
 // nor after more appends, nor when the background lane has done the rest.
 func TestServesBeforeSegmentsAreSynced(t *testing.T) {
-	w := manyKilled(t)
+	w := manyKilled(t, 0)
 	rng := rand.New(rand.NewPCG(3, 3))
 	var mu sync.Mutex
 	var synced []string
@@ -151,10 +153,119 @@ func TestServesBeforeSegmentsAreSynced(t *testing.T) {
 	}
 }
 
+// TestTailsFillSeveralBlocks: tails that do not fit one block are vouched for by
+// several; what half of the journal has no room for is synced at once.
+func TestTailsFillSeveralBlocks(t *testing.T) {
+	for _, blocks := range []int64{2, 8} {
+		w := manyKilled(t, 9000)
+		w.cfg.JournalBytes = blocks * w.cfg.JournalBlockBytes
+		rng := rand.New(rand.NewPCG(5, 5))
+		var mu sync.Mutex
+		var images []vfs.FS // power is lost within recovery
+		synced, fsys := 0, w.fs.(*memfs.FS)
+		fsys.OnCall(func(c memfs.Call) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if c.Op == memfs.OpSync && strings.HasSuffix(c.Name, ".log") {
+				synced++
+			}
+			if strings.Contains(c.Name, journalPrefix) {
+				images = append(images, fsys.CrashClone(rng))
+			}
+			return nil
+		})
+		acked := make([]int64, len(w.logs))
+		for i, l := range w.logs {
+			acked[i] = l.durable
+		}
+		w.reopen(t)
+		fsys.OnCall(nil)
+		for i, image := range images {
+			w.keeps(t, i, image, acked)
+		}
+		var used int
+		err := w.d.committer.call(func(c *committer) error { used = len(c.j.closed) + 1; return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if several := blocks > 2; (used > 1) != several || (synced == 0) != several {
+			t.Errorf("bound of %d blocks: %d used, %d segments synced", blocks, used, synced)
+		}
+		for range 20 {
+			w.lossOf(t, rng)
+		}
+		w.clk.Advance(2 * time.Second) // the background lane does the rest
+		w.drain()
+		w.drain()
+		for range 20 {
+			w.lossOf(t, rng)
+		}
+		if err := w.d.Close(false, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// keeps opens the i-th image of a disk, which has lost nothing below acked.
+func (w *world) keeps(t *testing.T, i int, image vfs.FS, acked []int64) {
+	t.Helper()
+	cfg := w.cfg
+	cfg.FS = image
+	d, err := Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, l := range w.logs {
+		p, st, err := d.Adopt(l.id, l.opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st.End < acked[k] {
+			t.Errorf("image %d: %s ends at %d; %d were acknowledged", i, l.topic, st.End, acked[k])
+		}
+		if err := verifyLog(p, 0, min(st.End, acked[k]), l.history); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := d.Close(false, 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestTailsWithoutSpace: where there is no space for the blocks of the tails,
+// segments are synced at once, and nothing is lost.
+func TestTailsWithoutSpace(t *testing.T) {
+	w := manyKilled(t, 9000)
+	w.cfg.JournalBytes = 8 * w.cfg.JournalBlockBytes
+	var mu sync.Mutex
+	made := 0
+	w.fs.(*memfs.FS).OnCall(func(c memfs.Call) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if c.Op == memfs.OpCreate && strings.Contains(c.Name, journalPrefix) {
+			if made++; made > 1 {
+				return vfs.ErrNoSpace
+			}
+		}
+		return nil
+	})
+	w.reopen(t)
+	rng := rand.New(rand.NewPCG(6, 6))
+	for range 20 {
+		w.lossOf(t, rng)
+	}
+	if made < 2 {
+		t.Error("one block was enough")
+	}
+	if err := w.d.Close(false, 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestCleanStopEndsWhatRecoveryLeft: a stop right after such a start leaves a
 // Kafka directory like any other.
 func TestCleanStopEndsWhatRecoveryLeft(t *testing.T) {
-	w := manyKilled(t)
+	w := manyKilled(t, 0)
 	w.reopen(t)
 	if err := w.d.Close(true, 1); err != nil {
 		t.Fatal(err)
@@ -177,7 +288,7 @@ func TestCleanStopEndsWhatRecoveryLeft(t *testing.T) {
 // TestBegunAnewWithAnOldJournal: a lost log that begins anew does not get its
 // bytes back from the journal that recovery has left.
 func TestBegunAnewWithAnOldJournal(t *testing.T) {
-	w := manyKilled(t)
+	w := manyKilled(t, 0)
 	l := w.logs[0]
 	if err := w.fs.RemoveAll(testRoot + "/" + l.topic + "-0"); err != nil {
 		t.Fatal(err)

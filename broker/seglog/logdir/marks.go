@@ -139,7 +139,7 @@ func (b *background) checkpoint(recycle, syncOS bool) error {
 		old = nil
 	}
 	if len(snaps) == 0 && len(blocks) == 0 && old == nil && !b.marks.changed {
-		return b.grow(recycle)
+		return nil
 	}
 	// Segments that were rolled before the snapshot are closed by jobs that
 	// have been queued before it.
@@ -179,7 +179,7 @@ func (b *background) checkpoint(recycle, syncOS bool) error {
 			return err
 		}
 	}
-	return firstError(b.reuse(blocks), b.grow(recycle))
+	return b.reuse(blocks)
 }
 
 // reuse makes emptied blocks blank and gives them back to the journal; those

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -65,27 +66,49 @@ func (d *Dir) readJournal(names []string, floor marksHead) (*replay, error) {
 		items: map[kafka.TopicPartition][]journalItem{}, touched: map[kafka.TopicPartition]bool{},
 		generation: floor.generation, sequence: floor.sequence,
 	}
-	blocks := make([]blockRead, 0, len(names))
 	for _, name := range names {
-		if !strings.HasPrefix(name, journalPrefix) || strings.HasSuffix(name, tmpSuffix) {
-			continue
+		if strings.HasPrefix(name, journalPrefix) && !strings.HasSuffix(name, tmpSuffix) {
+			r.files = append(r.files, d.cfg.Path+"/"+name)
 		}
-		path := d.cfg.Path + "/" + name
-		r.files = append(r.files, path)
-		b, err := vfs.ReadFile(d.cfg.FS, path, journalFileMax)
-		if err != nil {
-			return nil, fmt.Errorf("journal: %w", err)
-		}
-		read, err := readBlock(b, floor.sequence)
-		if err != nil {
-			return nil, fmt.Errorf("journal block %s: %w", name, err)
-		}
-		read.file = path
-		blocks = append(blocks, read)
+	}
+	blocks := make([]blockRead, len(r.files))
+	err := d.parallel(len(blocks), d.cfg.RecoveryLanes, func(i int) (err error) {
+		blocks[i], err = d.readBlockFile(r.files[i], floor.sequence)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	slices.SortFunc(blocks, func(a, b blockRead) int { return cmp.Compare(a.first(), b.first()) })
 	return r, r.take(d, blocks, floor.sequence)
 }
+
+// readBlockFile reads a block; of one that holds nothing, its first page alone.
+func (d *Dir) readBlockFile(path string, floor uint64) (r blockRead, err error) {
+	f, err := d.cfg.FS.OpenRead(path)
+	if err != nil {
+		return r, fmt.Errorf("journal: %w", err)
+	}
+	defer func() { err = firstError(err, f.Close()) }()
+	page := make([]byte, pageBytes)
+	if n, err := f.ReadAt(page, 0); err != nil && !errors.Is(err, io.EOF) {
+		return r, fmt.Errorf("journal: %w", err)
+	} else if h, err := parseHead(page[:n], 0); err == nil && h.empty(floor) {
+		return blockRead{file: path, generation: h.generation}, nil
+	}
+	b, err := vfs.ReadFile(d.cfg.FS, path, journalFileMax)
+	if err != nil {
+		return r, fmt.Errorf("journal: %w", err)
+	}
+	if r, err = readBlock(b, floor); err != nil {
+		return r, fmt.Errorf("journal block %s: %w", path, err)
+	}
+	r.file = path
+	return r, nil
+}
+
+// empty: a block that begins with h holds nothing that comes after the commit floor.
+func (h *head) empty(floor uint64) bool { return h.kind == kindBlank || h.sequence <= floor }
 
 // take goes through the commits in their order: up to the first that fails
 // their items count, of those behind it only the marks.
@@ -169,8 +192,8 @@ func readBlock(b []byte, floor uint64) (blockRead, error) {
 			return r.scanOn(b, at+pageBytes, floor), nil
 		case at == 0:
 			r.generation = h.generation
-			if h.kind == kindBlank || h.sequence <= floor {
-				return r, nil // holds nothing
+			if h.empty(floor) {
+				return r, nil
 			}
 		case h.kind == kindBlank && h.generation == r.generation:
 			return r, nil

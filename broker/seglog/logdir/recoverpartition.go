@@ -264,12 +264,18 @@ func (p *partRecovery) replaySegment(base int64, entries []journalItem) (err err
 		return err
 	}
 	defer func() { err = firstError(err, f.Close()) }()
-	for k := range entries {
-		it := &entries[k]
-		if _, err := f.WriteAt(it.data, it.position); err != nil {
+	for len(entries) > 0 {
+		n, list, end := 0, [][]byte(nil), entries[0].position
+		for n < len(entries) && entries[n].position == end {
+			list = append(list, entries[n].data)
+			end += int64(len(entries[n].data))
+			n++
+		}
+		if _, err := f.WriteVecAt(list, entries[0].position); err != nil {
 			return err
 		}
-		p.files[i].size = max(p.files[i].size, it.position+int64(len(it.data)))
+		p.files[i].size = max(p.files[i].size, end)
+		entries = entries[n:]
 	}
 	p.unclean(file)
 	return nil

@@ -1,0 +1,45 @@
+package logdir
+
+import (
+	"testing"
+
+	"github.com/moldau/moldau/disk/memfs"
+)
+
+// TestJournalGrowsBeforeItIsEmptied: as long as few blocks are full a turn that finds no room gets another block, and nobody syncs segments
+// for the sake of one.
+func TestJournalGrowsBeforeItIsEmptied(t *testing.T) {
+	const blocks = 8
+	for _, lazy := range []bool{false, true} {
+		w := newWorld(t, memfs.New(), func(c *Config) {
+			c.JournalBytes, c.lazyJournal = blocks*journalBlockBytesMin, lazy
+		})
+		w.open()
+		w.drain()
+		w.create(4, syncOptions())
+		closed, most := 0, 0
+		for turn := 0; turn < 50*blocks && closed < blocks/2; turn++ {
+			w.appendAll(1, 5000)
+			for _, l := range w.logs {
+				l.awaitDurable()
+			}
+			w.drain()
+			err := w.d.committer.call(func(c *committer) error { closed, most = len(c.j.closed), max(most, c.j.blocks); return nil })
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := w.d.Stats().BackgroundSyncs; n > 0 {
+			t.Errorf("%d segments were synced to empty the journal", n)
+		}
+		if closed < blocks/2 {
+			t.Errorf("%d blocks were filled", closed)
+		}
+		if most > blocks {
+			t.Errorf("%d blocks, %d is the bound", most, blocks)
+		}
+		if err := w.d.Close(true, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
