@@ -267,7 +267,7 @@ func (c *committer) turn(marksDue bool) error {
 // that out, and answers.
 func (c *committer) makeDurable(marksDue bool) error {
 	direct, journaled := c.split()
-	if len(journaled) == 0 && !(marksDue && len(c.marks) > 0) {
+	if len(journaled) == 0 && !(marksDue && len(c.marks) > 0 && !c.j.cutsAlone()) {
 		if err := c.syncFiles(direct); err != nil {
 			return err
 		}
@@ -358,7 +358,7 @@ func (c *committer) wantRoom(full bool) {
 
 // takeMarks are the marks of the turns before: the partitions' D.
 func (c *committer) takeMarks() []mark {
-	if len(c.marks) == 0 {
+	if len(c.marks) == 0 || c.j.cutsAlone() {
 		return nil
 	}
 	marks := make([]mark, 0, len(c.marks))

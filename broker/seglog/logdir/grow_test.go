@@ -43,3 +43,39 @@ func TestJournalGrowsBeforeItIsEmptied(t *testing.T) {
 		}
 	}
 }
+
+// TestAppendsLeaveBlocksForCuts: while the background lane is held up, appends go to
+// their segments and marks wait. They do not use up the blocks beyond the bound,
+// which would take the directory offline.
+func TestAppendsLeaveBlocksForCuts(t *testing.T) {
+	w := newWorld(t, memfs.New(), nil)
+	w.open()
+	w.drain()
+	w.create(4, syncOptions())
+	hold, held := make(chan struct{}), make(chan error, 1)
+	go func() { held <- w.d.background.call(func() error { <-hold; return nil }) }()
+	for range 200 {
+		w.appendAll(1, 5000)
+		for _, l := range w.logs {
+			l.awaitDurable()
+		}
+		w.clk.Advance(markDelay)
+		if err := w.d.committer.call(func(*committer) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var blocks, most int64
+	if err := w.d.committer.call(func(c *committer) error { blocks, most = int64(c.j.blocks), c.j.blocksMax(); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if blocks > most+blocksBeyondMax/2+1 {
+		t.Errorf("%d blocks, %d is the bound", blocks, most)
+	}
+	close(hold)
+	if err := <-held; err != nil {
+		t.Error(err)
+	}
+	if err := w.d.Close(true, 0); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -82,12 +82,25 @@ func (j *journal) room() int64 {
 }
 
 // capacity is how many bytes commits of appends may still take: the current
-// block and the free ones.
-func (j *journal) capacity() int64 { return j.room() + int64(len(j.free))*j.d.cfg.JournalBlockBytes }
+// block and the free ones. Blocks beyond the bound are not for appends: those that
+// cuts and marks made would soon be full, too, and there is an end to them.
+func (j *journal) capacity() int64 {
+	if int64(j.blocks) > j.blocksMax() {
+		return 0
+	}
+	return j.room() + int64(len(j.free))*j.d.cfg.JournalBlockBytes
+}
+
+// cutsAlone reports that the blocks beyond the bound are half used up: what is left
+// is for cuts, and marks, which cost no record when they are late, wait.
+func (j *journal) cutsAlone() bool { return int64(j.blocks) > j.blocksMax()+blocksBeyondMax/2 }
+
+// blocksMax is how many blocks Config.JournalBytes allows.
+func (j *journal) blocksMax() int64 { return j.d.cfg.JournalBytes / j.d.cfg.JournalBlockBytes }
 
 // mayGrow reports whether the journal is below its bound.
 func (j *journal) mayGrow() bool {
-	return int64(j.blocks) < j.d.cfg.JournalBytes/j.d.cfg.JournalBlockBytes
+	return int64(j.blocks) < j.blocksMax()
 }
 
 // blocksBeyondMax is how many blocks cuts and marks may make beyond
@@ -102,7 +115,7 @@ func (j *journal) next() error {
 		j.current = nil
 	}
 	if len(j.free) == 0 {
-		if int64(j.blocks) >= j.d.cfg.JournalBytes/j.d.cfg.JournalBlockBytes+blocksBeyondMax {
+		if int64(j.blocks) >= j.blocksMax()+blocksBeyondMax {
 			return fmt.Errorf("journal of %s: %d blocks are full", j.d.cfg.Path, j.blocks)
 		}
 		b, err := j.d.makeBlock()
@@ -283,5 +296,5 @@ func grow(b []byte, n int) []byte {
 // eighths of the journal. Emptying them syncs every segment that they name, so it
 // is put off; the rest takes what is appended meanwhile.
 func (d *Dir) recycleBlocks() int {
-	return max(1, int(d.cfg.JournalBytes/d.cfg.JournalBlockBytes)*5/8)
+	return max(1, int(d.committer.j.blocksMax())*5/8)
 }

@@ -82,7 +82,7 @@ func (r *recovery) prepare() (later bool, err error) {
 	d := r.d
 	n := int64(len(r.journal.files))
 	if r.clean || r.noMarks || r.journal.all || len(r.journal.touched) > 0 || n == 0 ||
-		n > keptBlocksMax*(d.cfg.JournalBytes/d.cfg.JournalBlockBytes) {
+		n > keptBlocksMax*d.committer.j.blocksMax() {
 		return false, nil
 	}
 	if at := &r.journal.last; at.size > 0 {
@@ -140,9 +140,9 @@ func (r *recovery) keep(left []leftover, later bool) (nameless map[kafka.TopicPa
 func (r *recovery) group(left []leftover) (now []leftover, groups [][]leftover, err error) {
 	d := r.d
 	// Half of the journal: the other half is for what comes.
-	blocks := max(1, int(d.cfg.JournalBytes/d.cfg.JournalBlockBytes)/2)
-	now, groups = split(left, d.cfg.JournalBlockBytes, blocks)
 	j := &d.committer.j
+	blocks := max(1, int(j.blocksMax())/2)
+	now, groups = split(left, d.cfg.JournalBlockBytes, blocks)
 	for len(j.free) < len(groups) {
 		b, err := d.makeBlock()
 		if err != nil { // without space, files are synced at once

@@ -192,7 +192,7 @@ func (b *background) reuse(blocks []*block) error {
 	var surplus int
 	err := d.committer.call(func(c *committer) error {
 		c.j.closed = c.j.closed[len(blocks):]
-		surplus = max(0, c.j.blocks-int(d.cfg.JournalBytes/d.cfg.JournalBlockBytes))
+		surplus = max(0, c.j.blocks-int(c.j.blocksMax()))
 		c.j.blocks -= len(blocks)
 		return nil
 	})
