@@ -72,3 +72,34 @@ func BenchmarkLoneFetch(b *testing.B) {
 	n.cancel()
 	<-n.ended
 }
+
+// BenchmarkWideProduce is one request with 1 KiB for each of 1,000 partitions,
+// answered when all of them are on the disk, which is memory.
+func BenchmarkWideProduce(b *testing.B) {
+	const partitions = 1000
+	n := startNode(&testing.T{}, memfs.New())
+	conn, err := n.net.Dial(n.broker.Addr(), time.Second, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	c := &client{t: &testing.T{}, conn: conn}
+	c.createTopic("t", partitions, anyAge, "moldau.durability=sync")
+	raw := encoded(&testing.T{}, batch.BuilderOptions{}, batch.NewRecord{Timestamp: 1, Key: []byte("k"), Value: make([]byte, 1024)})
+	req := produceRequest(-1, "t", kafka.UUID{}, 0, raw)
+	req.Version = 9
+	for i := int32(1); i < partitions; i++ {
+		p := kmsg.NewProduceRequestTopicPartition()
+		p.Partition, p.Records = i, raw
+		req.Topics[0].Partitions = append(req.Topics[0].Partitions, p)
+	}
+	frame := kmsg.NewRequestFormatter(kmsg.FormatterClientID("bench")).AppendRequest(nil, req, 1)
+	buf := make([]byte, 1<<17)
+	b.ReportAllocs()
+	for b.Loop() {
+		roundTrip(b, c, frame, buf)
+	}
+	b.StopTimer()
+	_ = c.conn.Close()
+	n.cancel()
+	<-n.ended
+}
