@@ -54,3 +54,20 @@ func BenchmarkFetch(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkFollowerFetch is a follower that has all of an idle log.
+func BenchmarkFollowerFetch(b *testing.B) {
+	r := New(testConfig(), seglog.State{Segments: []seglog.Segment{seglog.EmptySegment(0, 0)}})
+	var ready Ready
+	r.Apply(Times{}, Role{
+		Leader: 1, LeaderEpoch: 1, ISR: []int32{1, 2, 3}, Replicas: []int32{1, 2, 3}, BrokerEpochs: []int64{1, 2, 3}, Addable: []bool{true, true, true}, MinISR: 1,
+	}, &ready)
+	b.ReportAllocs()
+	for b.Loop() {
+		a := r.FollowerFetch(Times{}, Position{Broker: 2, BrokerEpoch: 2, LeaderEpoch: 1}, Fetch{LastFetchedEpoch: NoEpoch, CurrentLeaderEpoch: 1}, &ready)
+		if a.Code != 0 || a.Available > 0 {
+			b.Fatalf("%+v", a)
+		}
+		ready.Reset()
+	}
+}

@@ -42,7 +42,7 @@ func newLog(t *testing.T, d *datadriven.TestData) *Log {
 	scan("compact", &cfg.Compact)
 	var start int64
 	scan("start", &start)
-	return NewLog(cfg, State{LogStart: start, End: start, Segments: []Segment{EmptySegment(start, 0)}})
+	return NewLog(cfg, State{LogStart: start, End: start, Evidence: Evidence{LastEpoch: -1}, Segments: []Segment{EmptySegment(start, 0)}})
 }
 
 func runLog(t *testing.T, l *Log, d *datadriven.TestData) string {
@@ -106,6 +106,13 @@ func runLog(t *testing.T, l *Log, d *datadriven.TestData) string {
 		last.Size = arg("position", 0)
 		l.Truncated(arg("to", 0), last)
 		return dumpLog(l)
+	case "drop-empty":
+		l.DropEmptyEpochs()
+		return dumpLog(l)
+	case "epoch-before":
+		return fmt.Sprintf("%d; known %t", l.EpochBefore(arg("offset", 0)), l.KnowsEpoch(int32(arg("epoch", 0))))
+	case "below-start":
+		return fmt.Sprint(l.BelowStart())
 	case "epoch-end":
 		e, end := l.EpochEnd(int32(arg("epoch", 0)), l.Next())
 		return fmt.Sprintf("epoch %d ends at %d", e, end)
