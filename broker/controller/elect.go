@@ -31,7 +31,7 @@ func (c *change) electAny(unclean bool) {
 		return
 	}
 	clean := len(c.isr)+len(c.elr) > 0
-	if !clean && c.policy.durability == kafka.DurabilityOS && len(c.lastKnown) > 0 && c.live(c.lastKnown[0]) && !c.away(c.lastKnown[0]) {
+	if !clean && c.policy.durability == kafka.DurabilityOS && !c.out.Out(guard.C1LastKnown) && len(c.lastKnown) > 0 && c.live(c.lastKnown[0]) && !c.away(c.lastKnown[0]) {
 		c.leadUnclean(c.lastKnown[0])
 		return
 	}

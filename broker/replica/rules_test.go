@@ -41,7 +41,6 @@ func scriptsNotice(t *testing.T, r guard.Rule) (noticed bool) {
 // test for each.
 func TestEachRuleHasAScript(t *testing.T) {
 	elsewhere := guard.Of(
-		guard.L5BrokerEpoch, // L4Forget keeps what was proved and what is named together; the controller checks the name
 	)
 	for r := guard.L3Own; r <= guard.F2Epochs; r++ {
 		if !elsewhere.Out(r) && !scriptsNotice(t, r) {

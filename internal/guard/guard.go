@@ -48,8 +48,6 @@ const (
 	L5HighWatermark
 	// L5EpochStart: and with all below the start of the leader's epoch.
 	L5EpochStart
-	// L5BrokerEpoch: a proposal names the broker epochs that its proof is from.
-	L5BrokerEpoch
 	// L5Unanswered: a refusal ends a pending addition only if no other attempt
 	// went unanswered.
 	L5Unanswered
@@ -108,11 +106,15 @@ const (
 	C1ELR
 	// C1Clean: nobody else is, unless the operator allows it.
 	C1Clean
+	// C1LastKnown: under durability os the last known leader is elected where
+	// all members of ISR and ELR are damaged.
+	C1LastKnown
 	// C2LeaderEpoch: AlterPartition names the current leader epoch.
 	C2LeaderEpoch
 	// C2PartitionEpoch: and the current partition epoch.
 	C2PartitionEpoch
-	// C2BrokerEpoch: and the current broker epoch of each member.
+	// C2BrokerEpoch: and the current broker epoch of each member, which is that
+	// of the incarnation whose position was proved (rule L5).
 	C2BrokerEpoch
 	// C2Fenced: and no member that is fenced or stopping.
 	C2Fenced
@@ -141,10 +143,10 @@ const (
 var names = [Rules]string{
 	"L1-broker", "L1-controller", "L3-own", "L3-min-isr", "L3-pending", "L3-removal", "L3-marks",
 	"L4-leader-epoch", "L4-broker-epoch", "L4-position", "L4-report", "L4-forget", "L4-durable",
-	"L5-high-watermark", "L5-epoch-start", "L5-broker-epoch", "L5-unanswered", "L5-log-start", "L6-latest", "L7-whole", "L7-min-isr",
+	"L5-high-watermark", "L5-epoch-start", "L5-unanswered", "L5-log-start", "L6-latest", "L7-whole", "L7-min-isr",
 	"F1-diverge", "F1-committed", "F2-incarnation", "F2-leader-epoch", "F2-position", "F2-epochs", "F3-durable", "F3-mark", "F3-sync", "F5-diverging",
 	"S5-doubtful", "S5-damaged", "S5-unclean", "S5-recorded", "S5-marked", "S5-whole", "S5-ends",
-	"C1-elr", "C1-clean", "C2-leader-epoch", "C2-partition-epoch", "C2-broker-epoch", "C2-fenced", "C2-bump", "C2-writes",
+	"C1-elr", "C1-clean", "C1-last-known", "C2-leader-epoch", "C2-partition-epoch", "C2-broker-epoch", "C2-fenced", "C2-bump", "C2-writes",
 	"C3-enter", "C3-empty", "C3-lower", "C3-short", "C3-reassign",
 }
 

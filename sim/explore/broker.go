@@ -232,6 +232,16 @@ func (b *broker) crash(w *World, keep int, torn bool) {
 	k.log, k.synced, k.start = k.log[:keep], keep, min(k.startSynced, k.base+int64(keep))
 }
 
+// cutShort is a recovery that ends after it changed the log, before anybody is
+// told of it.
+func (b *broker) cutShort(w *World, i int) {
+	b.start(w, i)
+	if w.Out.Out(guard.S5Recorded) {
+		b.disk.recorded = seglog.Intact
+	}
+	b.halt(w)
+}
+
 // halt takes everything that the process had in memory.
 func (b *broker) halt(w *World) {
 	if w.Hints {
@@ -286,5 +296,5 @@ func (b *broker) pass(w *World, d time.Duration) {
 // lag lets so much time go by that followers who are behind are late.
 func (b *broker) lag(w *World) {
 	b.pass(w, 0)
-	b.pass(w, replica.LagMaxDefault)
+	b.pass(w, replica.LagMaxDefault+time.Millisecond)
 }

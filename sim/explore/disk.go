@@ -35,6 +35,7 @@ type disk struct {
 	// after a crash it may be there again. cutting: the order waits for its answer.
 	before  []entry
 	cutting bool
+	anew    bool // the newest truncation left nothing: the log begins anew
 
 	mark     int64           // S
 	dir      uint8           // counts the directory's lives
@@ -68,7 +69,7 @@ func (k *disk) encode(dst []byte) []byte {
 	dst = binary.AppendVarint(dst, k.start)
 	dst = binary.AppendVarint(dst, k.startSynced)
 	dst = appendEntries(dst, k.before)
-	dst = append(dst, flag(k.cutting), k.dir, byte(k.recorded))
+	dst = append(dst, flag(k.cutting), flag(k.cutting && k.anew), k.dir, byte(k.recorded))
 	return binary.AppendVarint(dst, k.mark)
 }
 
@@ -148,48 +149,52 @@ func (k *disk) append(at int64, data []byte) {
 func (k *disk) truncate(w *World, to int64) []seglog.Done {
 	to = max(to, k.base)
 	invariant.Check(to <= k.end(), "truncation to %d, the log ends at %d", to, k.end())
-	n := int(to - k.base)
-	if k.before == nil {
+	return k.shorten(w, int(to-k.base), to, true)
+}
+
+// restartAt empties the log, which begins anew at offset.
+func (k *disk) restartAt(w *World, offset int64) []seglog.Done {
+	if offset != k.base { // the old bytes are of other offsets: not told apart here
+		k.base, k.log, k.synced, k.before = offset, nil, 0, nil
+	}
+	k.start, k.startSynced = offset, offset
+	return k.shorten(w, 0, offset, false)
+}
+
+// shorten leaves the first n batches, up to the offset to.
+func (k *disk) shorten(w *World, n int, to int64, last bool) []seglog.Done {
+	if k.before == nil && k.synced > n {
 		k.before = slices.Clone(k.log[:k.synced])
 	}
-	k.log = k.log[:n]
-	k.synced = min(k.synced, n)
+	k.log, k.synced = k.log[:n], min(k.synced, n)
 	if !w.Out.Out(guard.F3Mark) {
 		k.mark = min(k.mark, to)
 	}
-	if w.Out.Out(guard.F3Durable) {
-		if len(k.before) <= n { // nothing synced was cut
-			k.before = nil
-		}
+	k.anew = !last
+	switch {
+	case w.Out.Out(guard.F3Durable):
 		return []seglog.Done{k.truncated()}
-	}
-	if w.SlowCut {
+	case w.SlowCut:
 		k.cutting = true
 		return nil
 	}
-	k.before = nil
-	return []seglog.Done{k.truncated()}
+	return []seglog.Done{k.cut()}
 }
 
 // truncated is the answer to a truncation.
 func (k *disk) truncated() seglog.Done {
-	last := k.segment()
-	return seglog.Done{Kind: seglog.Truncated, UpTo: k.end(), Last: &last}
+	d := seglog.Done{Kind: seglog.Truncated, UpTo: k.end()}
+	if !k.anew {
+		last := k.segment()
+		d.Last = &last
+	}
+	return d
 }
 
 // cut makes a truncation durable.
 func (k *disk) cut() seglog.Done {
 	k.before, k.cutting = nil, false
 	return k.truncated()
-}
-
-func (k *disk) restartAt(w *World, offset int64) []seglog.Done {
-	k.base, k.log, k.synced, k.before, k.cutting = offset, nil, 0, nil, false
-	k.start, k.startSynced = offset, offset
-	if !w.Out.Out(guard.F3Mark) {
-		k.mark = offset
-	}
-	return []seglog.Done{{Kind: seglog.Truncated, UpTo: offset}}
 }
 
 // sync covers one batch more.

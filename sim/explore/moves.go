@@ -19,6 +19,9 @@ func (x *worker) steps(s *state, visit func(step)) {
 			x.stepsUp(s, i, b, visit)
 		} else {
 			visit(makeStep(stepRestart, i, 0))
+			if b.torn && s.spent.get(spentCrashes) < w.Crashes {
+				visit(makeStep(stepRecover, i, 0))
+			}
 		}
 		x.stepsControl(s, i, visit)
 	}
@@ -151,6 +154,15 @@ func (x *worker) move(s state, by step) (state, outcome) {
 		return x.one(s, by, func(b *broker) bool { return b.finish(w, by.kind()) })
 	case stepCrash, stepRevert, stepRot, stepReplace, stepStop:
 		return x.ended(s, by)
+	case stepRecover:
+		s.spent = s.spent.plus(spentCrashes)
+		return x.one(s, by, func(b *broker) bool {
+			if b.up {
+				return false
+			}
+			b.cutShort(w, i)
+			return true
+		})
 	case stepFetch, stepReport, stepHoldFetch, stepHoldAnswer, stepHoldReport:
 		return x.sent(s, by)
 	case stepDeliver:

@@ -106,6 +106,7 @@ const (
 	stepReplace
 	stepStop
 	stepRestart
+	stepRecover // a recovery that is cut short
 	stepDelete
 	stepHoldFetch
 	stepHoldAnswer
@@ -125,7 +126,7 @@ const (
 // stepNames are how steps are written in scripts and counterexamples.
 var stepNames = [stepKinds]string{
 	"append", "sync", "fetch", "report", "alter", "learn", "cut", "log-start", "lag", "fence", "unfence", "crash", "revert", "rot",
-	"replace", "stop", "restart", "delete", "hold-fetch", "hold-answer", "hold-report", "hold-alter", "lose-answer", "deliver",
+	"replace", "stop", "restart", "recover", "delete", "hold-fetch", "hold-answer", "hold-report", "hold-alter", "lose-answer", "deliver",
 	"elect", "elect-unclean", "set-min-isr",
 }
 
