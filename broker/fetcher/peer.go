@@ -132,6 +132,7 @@ func (p *peer) wakeResting(next time.Duration) time.Duration {
 		case x.gone:
 		case x.until <= p.now:
 			x.rests = false
+			x.failed.Store(false)
 			p.consider(x)
 		default:
 			next = min(next, x.until.Sub(p.now))
@@ -242,6 +243,7 @@ func (p *peer) take(m *shard.Move) {
 		if !sameState(&x.ask, &m.Ask) {
 			x.armed, x.tries, x.until = false, 0, p.now
 			x.rests = false
+			x.failed.Store(false)
 			p.resting = slices.DeleteFunc(p.resting, func(o *part) bool { return o == x })
 		}
 		x.ask = m.Ask
