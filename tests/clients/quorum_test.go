@@ -1,0 +1,116 @@
+package clients
+
+import (
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moldau/moldau/tests/kafkajvm"
+	"github.com/moldau/moldau/tests/node"
+)
+
+// quorumView is what `moldau cluster quorum --format json` shows.
+type quorumView struct {
+	Controller int32 `json:"controllerId"`
+	Quorum     *struct {
+		Voters    []struct{ ReplicaID int32 } `json:"currentVoters"`
+		Observers []struct{ ReplicaID int32 } `json:"observers"`
+	} `json:"quorum"`
+}
+
+// moldau runs the command line against a node.
+func moldau(t *testing.T, n *node.Node, args ...string) (string, error) {
+	t.Helper()
+	out, err := exec.Command(node.Binary(t), append(args, "-b", n.Kafka, "--timeout", "30s")...).CombinedOutput()
+	return string(out), err
+}
+
+func mustMoldau(t *testing.T, n *node.Node, args ...string) string {
+	t.Helper()
+	out, err := moldau(t, n, args...)
+	if err != nil {
+		t.Fatalf("moldau %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+// awaitQuorum asks until the quorum is as wanted. The limit is no measurement.
+func awaitQuorum(t *testing.T, n *node.Node, what string, holds func(quorumView) bool) quorumView {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); ; {
+		out, err := moldau(t, n, "cluster", "quorum", "--format", "json")
+		var v quorumView
+		if err == nil {
+			err = json.Unmarshal([]byte(out), &v)
+		}
+		if err == nil && v.Quorum != nil && holds(v) {
+			return v
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%s does not come about: %v\n%s", what, err, out)
+		}
+	}
+}
+
+func joining(id int, controller string) []string {
+	return []string{"--node-id", fmt.Sprint(id), "--join", controller}
+}
+
+// TestQuorumOfProcesses: one process becomes three; Kafka's tools see them and
+// change the voters; the active controller is killed; a voter whose disk was
+// emptied is taken back. Every start takes other ports.
+func TestQuorumOfProcesses(t *testing.T) {
+	jars := kafkajvm.Tools(t)
+	nodes := map[int32]*node.Node{1: node.Start(t, node.Options{})}
+	first := nodes[1]
+	mustMoldau(t, first, "topic", "create", "t", "-p", "2", "-r", "1")
+	for id := int32(2); id <= 3; id++ {
+		nodes[id] = node.Start(t, node.Options{Flags: joining(int(id), first.Controller)})
+		awaitQuorum(t, first, "the observer", func(v quorumView) bool { return len(v.Quorum.Observers) > 0 })
+		mustMoldau(t, first, "cluster", "quorum", "add", fmt.Sprint(id))
+	}
+	contains := func(out string, parts ...string) {
+		t.Helper()
+		for _, p := range parts {
+			if !strings.Contains(out, p) {
+				t.Errorf("%q is missing in:\n%s", p, out)
+			}
+		}
+	}
+	contains(mustMoldau(t, first, "cluster", "status"), "voters 1,2,3", "3 of 3 brokers in service", "0 without a leader")
+	for _, n := range nodes {
+		contains(jars.Run(t, "", quorumCommand, "--bootstrap-server", n.Kafka, "describe", "--status"),
+			"MaxFollowerLag:", n.Controller, "CurrentObservers:       []")
+		contains(jars.Run(t, "", quorumCommand, "--bootstrap-controller", n.Controller, "describe", "--replication"), "Leader", "Follower")
+		contains(jars.Run(t, "", "org.apache.kafka.tools.ClusterTool", "list-endpoints", "--bootstrap-controller", n.Controller), "controller")
+	}
+
+	killed := awaitQuorum(t, first, "an active controller", func(v quorumView) bool { return v.Controller > 0 }).Controller
+	nodes[killed].Kill()
+	other := nodes[killed%3+1]
+	awaitQuorum(t, other, "another active controller", func(v quorumView) bool { return v.Controller > 0 && v.Controller != killed })
+	mustMoldau(t, other, "topic", "create", "u", "-p", "1", "-r", "1")
+	nodes[killed] = node.Start(t, node.Options{Data: nodes[killed].Data, Flags: joining(int(killed), other.Controller)})
+	contains(mustMoldau(t, nodes[killed], "topic", "list"), "u")
+
+	wiped := killed%3 + 1
+	nodes[wiped].Kill()
+	last := nodes[killed]
+	nodes[wiped] = node.Start(t, node.Options{Flags: joining(int(wiped), last.Controller)})
+	awaitQuorum(t, last, "the emptied voter as an observer", func(v quorumView) bool { return len(v.Quorum.Observers) > 0 })
+	if out, err := moldau(t, last, "cluster", "quorum", "add", fmt.Sprint(wiped)); err == nil || !strings.Contains(out, "quorum replace") {
+		t.Errorf("add of a voter whose disk was emptied: %v\n%s", err, out)
+	}
+	contains(mustMoldau(t, last, "cluster", "quorum", "replace", fmt.Sprint(wiped)), "is a voter, with directory")
+	awaitQuorum(t, last, "three voters", func(v quorumView) bool { return len(v.Quorum.Voters) == 3 && len(v.Quorum.Observers) == 0 })
+	for id := int32(1); id <= 3; id++ {
+		if err := nodes[id].Stop(); err != nil {
+			t.Errorf("node %d: %v", id, err)
+		}
+	}
+}
+
+const quorumCommand = "org.apache.kafka.tools.MetadataQuorumCommand"
