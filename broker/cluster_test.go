@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -330,4 +331,97 @@ func TestWrongVoters(t *testing.T) {
 			t.Errorf("refused: %s", line)
 		}
 	}
+}
+
+// TestHungDiskLosesOffice: the active controller whose disk hangs is active no
+// more; another one serves, and when the disk goes on, what the first had under
+// way is not in the metadata, but everything that was answered is.
+func TestHungDiskLosesOffice(t *testing.T) {
+	c := newCluster(t)
+	stall := config.Property{Name: "moldau.disk.stall.ms", Value: "200"}
+	for id := int32(1); id <= 3; id++ {
+		c.begin(id, config.Property{Name: "controller.quorum.voters", Value: threeVoters}, stall)
+	}
+	for _, n := range c.nodes {
+		n.awaitReady()
+	}
+	active := c.nodes[1].activeController()
+	other := c.nodes[active%3+1]
+	hangs, goesOn := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	c.disks[active].OnCall(func(call memfs.Call) error {
+		if call.Op == memfs.OpSync && strings.Contains(call.Name, "moldau.raft.") {
+			once.Do(func() { close(hangs) })
+			<-goesOn
+		}
+		return nil
+	})
+	other.client().createTopicRF("a", 1) // from a node whose disk is well, through whichever controller
+	<-hangs
+	c.await("another active controller", func() bool {
+		q := other.describeQuorum()
+		return q.ErrorCode == 0 && len(q.Topics) == 1 && q.Topics[0].Partitions[0].ErrorCode == 0 && q.Topics[0].Partitions[0].LeaderID != active
+	})
+	other.client().createTopicRF("b", 1)
+	close(goesOn)
+	c.disks[active].OnCall(nil)
+	for _, name := range []string{"a", "b"} {
+		c.await("topic "+name+" at the node whose disk hung", func() bool { return c.nodes[active].client().hasTopic(name) })
+	}
+	c.stopAll()
+}
+
+// TestTwins: a second node with the id of one that runs, in other directories,
+// is refused by name, and the first one goes on.
+func TestTwins(t *testing.T) {
+	c := newCluster(t)
+	c.voters()
+	c.disks[12] = memfs.New()
+	settings := []config.Property{
+		{Name: "node.id", Value: "2"}, {Name: "process.roles", Value: "broker"}, {Name: "listeners", Value: "PLAINTEXT://twin:9092"},
+		{Name: "controller.quorum.bootstrap.servers", Value: controllerAddress(1)}, {Name: "initial.broker.registration.timeout.ms", Value: "700"},
+	}
+	twin := c.begin(12, settings...)
+	err := <-twin.ended
+	if err == nil || !strings.Contains(err.Error(), "another node with this id runs, in other directories") {
+		t.Errorf("the twin ended: %v", err)
+	}
+	delete(c.nodes, 12)
+	c.nodes[2].client().createTopicRF("a", 1)
+	c.stopAll()
+}
+
+// TestForeignDirectories: a node on the directory of another node, or of another
+// cluster, is told so.
+func TestForeignDirectories(t *testing.T) {
+	c := newCluster(t)
+	c.begin(1).awaitReady()
+	d := newCluster(t)
+	d.seed = 500 // it must not draw what the other draws
+	d.begin(1).awaitReady()
+	foreign := d.nodes[1].broker.Identity().ClusterID
+	d.stopAll()
+	// Node 2 of another cluster's disk joins: its directory says who it is.
+	d.begin(2, config.Property{Name: "controller.quorum.bootstrap.servers", Value: "nowhere:1"},
+		config.Property{Name: "initial.broker.registration.timeout.ms", Value: "300"})
+	if err := <-d.nodes[2].ended; err == nil || !strings.Contains(err.Error(), "nowhere:1") {
+		t.Errorf("no controller at all: %v", err)
+	}
+	delete(d.nodes, 2)
+	c.disks[2] = d.disks[1]
+	n := c.begin(2, config.Property{Name: "controller.quorum.bootstrap.servers", Value: controllerAddress(1)})
+	if err := <-n.ended; err == nil || !strings.Contains(err.Error(), "belongs to node 1, this is node 2") {
+		t.Errorf("another node's directory: %v", err)
+	}
+	// And as node 1 of its cluster it finds a controller of another one.
+	c.disks[3] = d.disks[1]
+	n = c.begin(3, config.Property{Name: "node.id", Value: "1"}, config.Property{Name: "process.roles", Value: "broker"},
+		config.Property{Name: "listeners", Value: "PLAINTEXT://n3:9092"},
+		config.Property{Name: "controller.quorum.bootstrap.servers", Value: controllerAddress(1)})
+	if err := <-n.ended; err == nil || !strings.Contains(err.Error(), foreign) {
+		t.Errorf("another cluster's directory: %v", err)
+	}
+	delete(c.nodes, 2)
+	delete(c.nodes, 3)
+	c.stopAll()
 }

@@ -71,7 +71,10 @@ func (u *Uplink) fetchOnce(l **link) error {
 	if !ok {
 		return fmt.Errorf("fetch metadata: answer of type %T", resp)
 	}
-	if err := wireError("fetch metadata", fetched.ErrorCode); err != nil {
+	if err := wireError("fetch metadata", fetched.ErrorCode); errors.Is(err, kafka.ErrInconsistentClusterID) {
+		return fatalError{fmt.Errorf("this node's directories belong to cluster %s, the controller at %s to another: %w",
+			u.cfg.ClusterID, (*l).addr, err)}
+	} else if err != nil {
 		return err
 	}
 	if len(fetched.Topics) != 1 || len(fetched.Topics[0].Partitions) != 1 {
