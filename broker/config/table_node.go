@@ -32,7 +32,7 @@ func nodeEntries() []Entry {
 			Doc: "Addresses of controllers from which a new node learns the quorum."},
 		{Name: "controller.quorum.election.backoff.max.ms", Type: Int, Scope: ScopeBroker, Default: value("1000"), Valid: atLeast{0}, Importance: High, Support: Ignored, Why: whyOneVoter,
 			Doc: "Longest random wait before another election."},
-		{Name: "controller.quorum.election.timeout.ms", Type: Int, Scope: ScopeBroker, Default: value("150"), Valid: atLeast{0}, Importance: High, Support: Ignored, Why: whyOneVoter,
+		{Name: "controller.quorum.election.timeout.ms", Type: Int, Scope: ScopeBroker, Default: value("150"), Valid: atLeast{0}, Importance: High,
 			Kafka: kafkaHas("1000"), Reason: "fast failover",
 			Doc: "Silence of the metadata leader after which an election begins."},
 		{Name: "controller.quorum.fetch.max.bytes", Type: Int, Scope: ScopeBroker, Default: value("1048576"), Valid: atLeast{1}, Importance: Low, Support: Ignored, Why: whyOneVoter,

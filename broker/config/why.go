@@ -13,7 +13,7 @@ const (
 	whyMetadataLog  = "a snapshot takes the place of the metadata log before it"
 	whyMetrics      = "metrics are scraped from moldau.http.listen"
 	whyOneNode      = "clusters of several nodes are not served yet"
-	whyOneVoter     = "one controller alone waits for no other"
+	whyOneVoter     = "raft among the controllers has times of its own, moldau.raft.heartbeat.ms and moldau.raft.lease.ms"
 	whyPreallocate  = "segments grow as they are written; the journal is what is preallocated"
 	whyProtection   = "it only tunes or loosens protection that is not there yet"
 	whyQueued       = "requests are bounded by moldau.request.memory.bytes"

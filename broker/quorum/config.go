@@ -68,6 +68,11 @@ type Config struct {
 	// StallLimit: a call of the metadata store that takes longer closes raft's
 	// connections until it returns (moldau.disk.stall.ms).
 	StallLimit time.Duration
+	// Raft's times among several voters: the silence of the leader after which a
+	// voter stands for election (moldau.raft.heartbeat.ms), how long an election
+	// takes at most (controller.quorum.election.timeout.ms), and how long a leader
+	// goes on without a majority (moldau.raft.lease.ms). Zero for the defaults.
+	RaftHeartbeat, RaftElection, RaftLease time.Duration
 	// OnFailure hears that the role cannot go on (the store failed, a record
 	// is unknown): the node must stop. It must not wait.
 	OnFailure func(error)

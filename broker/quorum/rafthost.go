@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -85,7 +86,7 @@ func (q *Quorum) newInstance(life int, lone bool) (*instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	inst.raft, err = newRaft(raftConfig(q.cfg.self(), lone, logger), fsm, q.cfg.Store, inst.transport)
+	inst.raft, err = newRaft(raftConfig(&q.cfg, lone, logger), fsm, q.cfg.Store, inst.transport)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start raft: %w", err), inst.transport.Close())
 	}
@@ -136,7 +137,8 @@ func (i *instance) handOver() {
 }
 
 // raftConfig is raft's configuration for a lone voter or for a cluster.
-func raftConfig(self raftmeta.Peer, lone bool, logger hclog.Logger) *raft.Config {
+func raftConfig(cfg *Config, lone bool, logger hclog.Logger) *raft.Config {
+	self := cfg.self()
 	c := raft.DefaultConfig()
 	c.LocalID = raftmeta.ServerID(self.Node, self.Directory)
 	c.Logger = logger
@@ -149,7 +151,8 @@ func raftConfig(self raftmeta.Peer, lone bool, logger hclog.Logger) *raft.Config
 		c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = 2*loneTimeout, 2*loneTimeout, loneTimeout
 		return c
 	}
-	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = clusterTimeout, clusterTimeout, clusterLease
+	c.HeartbeatTimeout, c.ElectionTimeout = cmp.Or(cfg.RaftHeartbeat, clusterTimeout), cmp.Or(cfg.RaftElection, clusterTimeout)
+	c.LeaderLeaseTimeout = cmp.Or(cfg.RaftLease, clusterLease)
 	c.TrailingLogs = 4 * raftBatchMax // a follower a little behind needs no snapshot
 	return c
 }
