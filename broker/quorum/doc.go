@@ -18,5 +18,12 @@
 //     they were decided, or the office is lost with all of them.
 //   - Losing office drops the speculative image; what waited is answered
 //     NOT_CONTROLLER, and may have been committed all the same.
-//   - Observers see committed records only.
+//   - Observers see committed records only, and ask the active controller, or a
+//     voter that knows of none.
+//   - Out of office the machine hears heartbeats all the same, so that it knows
+//     who was silent when the office comes.
+//
+// Raft runs as one instance after another on the same stores: a lone voter's has
+// short times, and is ended for one with a cluster's times before the second
+// server comes. What is applied again is in the image already.
 package quorum

@@ -4,6 +4,9 @@
 // connections to the controller listener. In one process these are in-process
 // connections of the net seam: the same frames, no second path.
 //
+// Each controller gets heartbeats on a connection of its own; the one that
+// answers them is active, and whatever waits for another is sent there.
+//
 // It owns the connections, the broker epoch and the block of producer ids. It
 // is not the metadata image (package metaimage) nor the server.
 //
