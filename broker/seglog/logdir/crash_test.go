@@ -594,7 +594,7 @@ func (r *crashRun) restart(clean bool) {
 	} else {
 		dead := r.fs
 		if r.rng.IntN(2) == 0 {
-			r.fs = r.dieInTurn(0)
+			r.fs = r.dieInTurn()
 		} else {
 			w.settleWritten()
 			w.freeze(true)
@@ -630,8 +630,7 @@ var changing = []memfs.Op{
 
 // dieInTurn appends to all logs and kills the process before one of the turn's
 // calls, its first sync at the latest: what it has written is in the page cache alone.
-// more is what a record has beyond a few hundred bytes.
-func (r *crashRun) dieInTurn(more int) *memfs.FS {
+func (r *crashRun) dieInTurn() *memfs.FS {
 	w := r.w
 	left := make(chan *memfs.FS, 1)
 	dead := false
@@ -655,7 +654,7 @@ func (r *crashRun) dieInTurn(more int) *memfs.FS {
 	var orders []Order
 	for _, l := range w.logs {
 		if !l.deleted {
-			orders = append(orders, l.appendOrder(1+r.rng.IntN(3), more+20+r.rng.IntN(400)))
+			orders = append(orders, l.appendOrder(1+r.rng.IntN(3), 20+r.rng.IntN(400)))
 		}
 	}
 	w.d.Submit(orders)

@@ -14,9 +14,8 @@ import (
 )
 
 // manyKilled is a process that was killed in a turn over many logs, before its
-// commit: the world goes on with what is in the page cache. more is what records
-// of that turn have beyond a few hundred bytes.
-func manyKilled(t *testing.T, more int) *world {
+// commit: the world goes on with what is in the page cache. die is that turn.
+func manyKilled(t *testing.T, die func(*crashRun) *memfs.FS) *world {
 	t.Helper()
 	r := newCrashRun(t, 7, workload{direct: 1, leave: promiseCount})
 	w := r.w
@@ -39,7 +38,7 @@ func manyKilled(t *testing.T, more int) *world {
 		w.settle()
 	}
 	dead := r.fs
-	w.fs = r.dieInTurn(more)
+	w.fs = die(r)
 	w.cfg.FS = w.fs
 	dead.OnCall(func(memfs.Call) error { return errors.New("the process is dead") })
 	_ = w.d.Close(false, 0) // ends its goroutines
@@ -90,7 +89,7 @@ func (w *world) lossOf(t *testing.T, rng *rand.Rand) {
 // and yet nothing that it counts as durable is lost with the power, neither then,
 // nor after more appends, nor when the background lane has done the rest.
 func TestServesBeforeSegmentsAreSynced(t *testing.T) {
-	w := manyKilled(t, 0)
+	w := manyKilled(t, (*crashRun).dieInTurn)
 	rng := rand.New(rand.NewPCG(3, 3))
 	var mu sync.Mutex
 	var synced []string
@@ -153,11 +152,36 @@ func TestServesBeforeSegmentsAreSynced(t *testing.T) {
 	}
 }
 
+// dieWritten ends the process when a turn is written to the segments and not to
+// the journal. Its appends need several blocks.
+func (r *crashRun) dieWritten() *memfs.FS {
+	w, release := r.w, make(chan struct{})
+	r.fs.OnCall(func(c memfs.Call) error {
+		if strings.Contains(c.Name, journalPrefix) {
+			<-release
+			return errors.New("the process is dead")
+		}
+		return nil
+	})
+	var orders []Order
+	for _, l := range w.logs {
+		orders = append(orders, l.appendOrder(1, 20<<10))
+	}
+	w.d.Submit(orders)
+	for _, l := range w.logs {
+		l.awaitWritten()
+	}
+	left := r.fs.Clone()
+	w.freeze(true)
+	close(release)
+	return left
+}
+
 // TestTailsFillSeveralBlocks: tails that do not fit one block are vouched for by
 // several; what half of the journal has no room for is synced at once.
 func TestTailsFillSeveralBlocks(t *testing.T) {
 	for _, blocks := range []int64{2, 8} {
-		w := manyKilled(t, 9000)
+		w := manyKilled(t, (*crashRun).dieWritten)
 		w.cfg.JournalBytes = blocks * w.cfg.JournalBlockBytes
 		rng := rand.New(rand.NewPCG(5, 5))
 		var mu sync.Mutex
@@ -235,7 +259,7 @@ func (w *world) keeps(t *testing.T, i int, image vfs.FS, acked []int64) {
 // TestTailsWithoutSpace: where there is no space for the blocks of the tails,
 // segments are synced at once, and nothing is lost.
 func TestTailsWithoutSpace(t *testing.T) {
-	w := manyKilled(t, 9000)
+	w := manyKilled(t, (*crashRun).dieWritten)
 	w.cfg.JournalBytes = 8 * w.cfg.JournalBlockBytes
 	var mu sync.Mutex
 	made := 0
@@ -265,7 +289,7 @@ func TestTailsWithoutSpace(t *testing.T) {
 // TestCleanStopEndsWhatRecoveryLeft: a stop right after such a start leaves a
 // Kafka directory like any other.
 func TestCleanStopEndsWhatRecoveryLeft(t *testing.T) {
-	w := manyKilled(t, 0)
+	w := manyKilled(t, (*crashRun).dieInTurn)
 	w.reopen(t)
 	if err := w.d.Close(true, 1); err != nil {
 		t.Fatal(err)
@@ -288,7 +312,7 @@ func TestCleanStopEndsWhatRecoveryLeft(t *testing.T) {
 // TestBegunAnewWithAnOldJournal: a lost log that begins anew does not get its
 // bytes back from the journal that recovery has left.
 func TestBegunAnewWithAnOldJournal(t *testing.T) {
-	w := manyKilled(t, 0)
+	w := manyKilled(t, (*crashRun).dieInTurn)
 	l := w.logs[0]
 	if err := w.fs.RemoveAll(testRoot + "/" + l.topic + "-0"); err != nil {
 		t.Fatal(err)
