@@ -16,6 +16,17 @@ import (
 // TestRecoveryReadsAgainBeforeItCuts: a read that brings a wrong bit once, of
 // bytes that are right on the disk, costs no record.
 func TestRecoveryReadsAgainBeforeItCuts(t *testing.T) {
+	recoverFlipped(t, 1)
+}
+
+// TestTwoWrongReadsConfirmNothing: nor do two reads, one after the other, that
+// bring different wrong bits of one batch.
+func TestTwoWrongReadsConfirmNothing(t *testing.T) {
+	recoverFlipped(t, 2)
+}
+
+// recoverFlipped has so many reads of a log in recovery be wrong.
+func recoverFlipped(t *testing.T, wrong int) {
 	defer goleak.VerifyNone(t)
 	flips := int64(0)
 	for seed := range uint64(300) {
@@ -32,7 +43,9 @@ func TestRecoveryReadsAgainBeforeItCuts(t *testing.T) {
 		if err := w.d.Close(false, 0); err != nil {
 			t.Fatal(err)
 		}
-		disk.Once(simfs.FlipOnRead, func(name string) bool { return strings.HasSuffix(name, seglog.LogSuffix) })
+		for range wrong {
+			disk.Once(simfs.FlipOnRead, func(name string) bool { return strings.HasSuffix(name, seglog.LogSuffix) })
+		}
 		n, states := reopen(t, w)
 		if st := states[l.id]; standing(st) != seglog.Intact || st.End != l.log.Next() || st.Evidence.LastEpoch != l.epoch {
 			t.Errorf("seed %d: the log is %s and ends at %d in epoch %d, want %d in %d", seed, standing(st), st.End, st.Evidence.LastEpoch, l.log.Next(), l.epoch)

@@ -75,11 +75,14 @@ func (p *partRecovery) newEpoch(s *scanned) bool {
 	})
 }
 
+// sameCut reports whether two scans saw the same thing: two reads that each
+// brought another wrong bit of one batch end the log at the same place, but do
+// not confirm each other.
 func sameCut(a, b *seglog.CutError) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return a.Segment == b.Segment && a.Position == b.Position && a.Offset == b.Offset
+	return *a == *b
 }
 
 // scan judges the log from the resume point on, or from its first segment.
