@@ -60,8 +60,16 @@ func (s *Site) Between(least, most time.Duration) time.Duration {
 	return least + time.Duration(s.Rand.Int64N(int64(most-least)+1))
 }
 
-// Client draws a client's host.
-func (s *Site) Client() string { return s.Clients[s.Rand.IntN(len(s.Clients))] }
+// Peer draws who the node talks to: a client's host, or another node's.
+func (s *Site) Peer() string {
+	hosts := slices.Clone(s.Clients)
+	for _, n := range s.World.Nodes() {
+		if n != s.Node {
+			hosts = append(hosts, n.Host)
+		}
+	}
+	return hosts[s.Rand.IntN(len(hosts))]
+}
 
 // Names lists all faults' names.
 func Names() []string {

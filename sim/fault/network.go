@@ -10,32 +10,32 @@ import (
 const lastMax = 5 * time.Second
 
 func networkFaults() []Fault {
-	// between has a fault of the way between the node and a client last a while.
+	// between has a fault of the way between the node and a peer last a while.
 	between := func(change func(s *Site, l *simnet.Link)) func(*Site) {
 		return func(s *Site) {
-			client := s.Client()
+			peer := s.Peer()
 			var fare simnet.Link
 			change(s, &fare)
-			undo := s.Both(s.Node.Host, client, func(l *simnet.Link) { add(l, fare) })
+			undo := s.Both(s.Node.Host, peer, func(l *simnet.Link) { add(l, fare) })
 			defer undo()
-			s.last(client)
+			s.last(peer)
 		}
 	}
 	// on has a state of the network last a while.
-	on := func(begin, end func(s *Site, client string)) func(*Site) {
+	on := func(begin, end func(s *Site, peer string)) func(*Site) {
 		return func(s *Site) {
-			client := s.Client()
-			begin(s, client)
-			defer end(s, client)
-			s.last(client)
+			peer := s.Peer()
+			begin(s, peer)
+			defer end(s, peer)
+			s.last(peer)
 		}
 	}
 	// once strikes and is over.
-	once := func(strike func(s *Site, client string)) func(*Site) {
+	once := func(strike func(s *Site, peer string)) func(*Site) {
 		return func(s *Site) {
-			client := s.Client()
-			s.Trace("%s %s", s.Node.Host, client)
-			strike(s, client)
+			peer := s.Peer()
+			s.Trace("%s %s", s.Node.Host, peer)
+			strike(s, peer)
 		}
 	}
 	return []Fault{
@@ -77,47 +77,47 @@ func networkFaults() []Fault {
 		},
 		{
 			Name: "net-refused", Weight: 20, Every: 15 * time.Second, Marks: []string{"net.refused"},
-			About: "The node's host refuses connections for a while, and resets those of one client.",
-			Strike: on(func(s *Site, client string) {
+			About: "The node's host refuses connections for a while, and resets those of one peer.",
+			Strike: on(func(s *Site, peer string) {
 				s.World.Fabric.Refuse(s.Node.Host, true)
-				s.World.Fabric.Reset(s.Node.Host, client)
+				s.World.Fabric.Reset(s.Node.Host, peer)
 			},
 				func(s *Site, _ string) { s.World.Fabric.Refuse(s.Node.Host, false) }),
 		},
 		{
 			Name: "net-backlog", Weight: 20, Every: 15 * time.Second, Marks: []string{"net.backlog"},
-			About: "The node's listeners have no room for new connections for a while; one client's are reset.",
-			Strike: on(func(s *Site, client string) {
+			About: "The node's listeners have no room for new connections for a while; one peer's are reset.",
+			Strike: on(func(s *Site, peer string) {
 				s.World.Fabric.SetBacklog(s.Node.Host, 0)
-				s.World.Fabric.Reset(s.Node.Host, client)
+				s.World.Fabric.Reset(s.Node.Host, peer)
 			}, func(s *Site, _ string) { s.World.Fabric.SetBacklog(s.Node.Host, backlogUsual) }),
 		},
 		{
 			Name: "net-reset", Weight: 40, Every: 8 * time.Second, Marks: []string{"net.reset"},
-			About:  "All connections between the node and a client are reset at once.",
-			Strike: once(func(s *Site, client string) { s.World.Fabric.Reset(s.Node.Host, client) }),
+			About:  "All connections between the node and a peer are reset at once.",
+			Strike: once(func(s *Site, peer string) { s.World.Fabric.Reset(s.Node.Host, peer) }),
 		},
 		{
 			Name: "net-half-open", Weight: 30, Every: 15 * time.Second, Marks: []string{"net.halfopen"},
-			About:  "Connections between the node and a client fall silent; neither end hears that the other is gone.",
-			Strike: once(func(s *Site, client string) { s.World.Fabric.HalfOpen(s.Node.Host, client) }),
+			About:  "Connections between the node and a peer fall silent; neither end hears that the other is gone.",
+			Strike: once(func(s *Site, peer string) { s.World.Fabric.HalfOpen(s.Node.Host, peer) }),
 		},
 		{
 			Name: "net-partition", Weight: 40, Every: 12 * time.Second, Marks: []string{"net.partition"},
-			About: "Nothing passes between the node and a client for a while.",
-			Strike: on(func(s *Site, client string) { s.World.Fabric.Partition(s.Node.Host, client) },
-				func(s *Site, client string) { s.World.Fabric.Heal(s.Node.Host, client) }),
+			About: "Nothing passes between the node and a peer for a while.",
+			Strike: on(func(s *Site, peer string) { s.World.Fabric.Partition(s.Node.Host, peer) },
+				func(s *Site, peer string) { s.World.Fabric.Heal(s.Node.Host, peer) }),
 		},
 		{
 			Name: "net-one-way", Weight: 30, Every: 12 * time.Second, Marks: []string{"net.oneway"},
-			About: "Nothing passes one way between the node and a client; the way back stays.",
-			Strike: on(func(s *Site, client string) {
+			About: "Nothing passes one way between the node and a peer; the way back stays.",
+			Strike: on(func(s *Site, peer string) {
 				if s.Rand.IntN(2) == 0 {
-					s.World.Fabric.PartitionOneWay(s.Node.Host, client)
+					s.World.Fabric.PartitionOneWay(s.Node.Host, peer)
 				} else {
-					s.World.Fabric.PartitionOneWay(client, s.Node.Host)
+					s.World.Fabric.PartitionOneWay(peer, s.Node.Host)
 				}
-			}, func(s *Site, client string) { s.World.Fabric.Heal(s.Node.Host, client) }),
+			}, func(s *Site, peer string) { s.World.Fabric.Heal(s.Node.Host, peer) }),
 		},
 		{
 			Name: "net-isolated", Weight: 20, Every: 15 * time.Second, Marks: []string{"net.isolate"},
@@ -127,9 +127,9 @@ func networkFaults() []Fault {
 		},
 		{
 			Name: "net-clog", Weight: 20, Every: 15 * time.Second, Marks: []string{"net.clog"},
-			About: "Whatever goes to and from a client is held back for a while, then arrives.",
-			Strike: on(func(s *Site, client string) { s.World.Fabric.Clog(client) },
-				func(s *Site, client string) { s.World.Fabric.Unclog(client) }),
+			About: "Whatever goes to and from a peer is held back for a while, then arrives.",
+			Strike: on(func(s *Site, peer string) { s.World.Fabric.Clog(peer) },
+				func(s *Site, peer string) { s.World.Fabric.Unclog(peer) }),
 		},
 		{
 			Name: "net-swizzle", Weight: 20, Every: 20 * time.Second, Marks: []string{"net.clog"},
@@ -150,9 +150,9 @@ func networkFaults() []Fault {
 const backlogUsual = 128
 
 // last waits while a fault lasts.
-func (s *Site) last(client string) {
+func (s *Site) last(peer string) {
 	d := s.Between(10*time.Millisecond, lastMax)
-	s.Trace("%s %s for %v", s.Node.Host, client, d)
+	s.Trace("%s %s for %v", s.Node.Host, peer, d)
 	s.Hold(d)
 }
 

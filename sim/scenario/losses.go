@@ -70,12 +70,19 @@ func (l *losses) struck(c copyOf, os bool, since int64) bool {
 }
 
 // explains reports whether an unclean election of a partition may lawfully lose
-// records: those that a copy had when the last election was told of. os says that
-// power loss takes what was not synced.
-func (l *losses) explains(f folder, os bool, nodes []*world.Node) bool {
+// records: those that copies had when the last election was told of. least is how
+// many copies there are, at least, of what is committed; os says that power loss
+// takes what was not synced.
+func (l *losses) explains(f folder, least int, os bool, nodes []*world.Node) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.ContainsFunc(nodes, func(n *world.Node) bool { return l.struck(copyOf{n.ID, f}, os, l.told[f]) })
+	struck := 0
+	for _, n := range nodes {
+		if l.struck(copyOf{n.ID, f}, os, l.told[f]) {
+			struck++
+		}
+	}
+	return struck >= least
 }
 
 // tell notes that the checkers know of an election.
@@ -111,10 +118,14 @@ func (l *losses) without(known map[folder]bool, nodes []*world.Node) []folder {
 			out = append(out, f)
 		}
 	}
-	slices.SortFunc(out, func(a, b folder) int {
+	sortFolders(out)
+	return out
+}
+
+func sortFolders(list []folder) {
+	slices.SortFunc(list, func(a, b folder) int {
 		return cmp.Or(strings.Compare(a.topic, b.topic), cmp.Compare(a.partition, b.partition))
 	})
-	return out
 }
 
 // foldersIn lists the partitions that have a folder in a log directory.
@@ -148,8 +159,12 @@ const metadataTopic = "__cluster_metadata"
 
 // event passes an event on, and keeps what explains losses.
 func (r *run) event(e history.Event) {
-	if e.Kind == history.EventPowerLoss {
+	switch e.Kind {
+	case history.EventPowerLoss:
 		r.losses.powerLoss(e.Node, r.recorder.Now())
+		r.processEnded(e.Node)
+	case history.EventCrash:
+		r.processEnded(e.Node)
 	}
 	r.recorder.Event(e)
 }
@@ -201,8 +216,13 @@ func (r *run) elected(topic string, partition int32) {
 // maybeElected is elected where it is not known whether it came to the election.
 // It reports whether the election is explained.
 func (r *run) maybeElected(f folder) bool {
-	os := slices.ContainsFunc(r.topicsOf(f.topic), func(t *workload.Topic) bool { return t.Spec.Durability == history.DurabilityOS })
-	if !r.losses.explains(f, os, r.world.Nodes()) {
+	least, os, allowed := 1, false, false
+	for _, t := range r.topicsOf(f.topic) {
+		os = os || t.Spec.Durability == history.DurabilityOS
+		allowed = allowed || t.Spec.Unclean
+		least = max(least, min(t.Spec.MinInsync, int(t.Spec.Replicas)))
+	}
+	if !allowed && !r.losses.explains(f, least, os, r.world.Nodes()) {
 		return false
 	}
 	if f.topic == groupsTopic {

@@ -76,6 +76,7 @@ type run struct {
 	recorder *workload.Recorder
 	world    *world.World
 	losses   *losses
+	leads    *leads
 	topics   []*workload.Topic
 
 	actors []workload.Actor
@@ -147,10 +148,10 @@ func (r *run) build() (err error) {
 	if err != nil {
 		return broken("%w", err)
 	}
-	r.losses = newLosses()
+	r.losses, r.leads = newLosses(), newLeads()
 	r.world = world.New(world.Config{
 		Timebase: r.meter, Streams: r.streams.Sub("world"), Trace: r.trace, Event: r.event, CopiesLostMax: r.plan.CopiesLostMax,
-		DiskStruck: r.diskStruck, DirectoryGone: r.directoryGone, Elected: r.elected,
+		DiskStruck: r.diskStruck, DirectoryGone: r.directoryGone, Elected: r.elected, Leads: r.led,
 	})
 	r.world.Fabric.SetNormal(r.plan.Net)
 	speeds := r.streams.Stream("disk-speed")
@@ -267,11 +268,7 @@ func (r *run) work() error {
 func (r *run) heal() error {
 	fault.Heal(r.world)
 	r.world.Fabric.SetNormal(r.plan.Net)
-	for _, n := range r.world.Nodes() {
-		if !r.revive(n) {
-			r.trace("run", fmt.Sprintf("%s does not serve %v after all was healed", n.Host, startMax))
-		}
-	}
+	r.revive()
 	for _, n := range r.world.Nodes() {
 		r.electUnclean(n, nil)
 	}
@@ -280,16 +277,26 @@ func (r *run) heal() error {
 	return nil
 }
 
-// revive has a node serve, starting it again when its process ends: one that
-// was starting while the faults ended may have met the last of them.
-func (r *run) revive(n *world.Node) bool {
-	for until := r.recorder.Now() + int64(startMax); r.recorder.Now() < until; {
-		fault.Renew(r.world, n)
-		if r.world.Await(n.Ready(), reviveEvery) {
-			return true
+// revive has all nodes serve, starting again those whose process ends: one that
+// was starting while the faults ended may have met the last of them. None is
+// waited for before the others are started, for it may need them.
+func (r *run) revive() {
+	waiting := r.world.Nodes()
+	for until := r.recorder.Now() + int64(startMax); len(waiting) > 0 && r.recorder.Now() < until; {
+		for _, n := range waiting {
+			fault.Renew(r.world, n)
 		}
+		var not []*world.Node
+		for _, n := range waiting {
+			if !r.world.Await(n.Ready(), reviveEvery) {
+				not = append(not, n)
+			}
+		}
+		waiting = not
 	}
-	return false
+	for _, n := range waiting {
+		r.trace("run", fmt.Sprintf("%s does not serve %v after all was healed", n.Host, startMax))
+	}
 }
 
 // reviveEvery is how often it is looked whether a process has ended.
@@ -335,10 +342,8 @@ func (r *run) finish() error {
 	if err := workload.FinalReads(r.env(adminName, nil), nil, finalMax); err != nil {
 		return broken("final reads: %w", err)
 	}
-	for _, n := range r.world.Nodes() {
-		if err := n.Stop(stopMax); err != nil {
-			return broken("clean stop: %w", err)
-		}
+	if err := r.stopAll(); err != nil {
+		return broken("clean stop: %w", err)
 	}
 	r.world.Sleep(settleFor, nil)
 	if r.o.Goroutines() > r.goroutines {
@@ -348,6 +353,23 @@ func (r *run) finish() error {
 		r.recorder.Event(history.Event{Kind: history.EventCleanStop, Node: n.ID, Left: r.left()})
 	}
 	return nil
+}
+
+// stopAll asks all nodes to stop, at once, and waits for them: the last of a
+// cluster finds no controller any more.
+func (r *run) stopAll() error {
+	nodes := r.world.Nodes()
+	errs := make([]error, len(nodes))
+	var wg sync.WaitGroup
+	for i, n := range nodes {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			errs[i] = n.Stop(stopMax)
+		}()
+	}
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
 // traceWaiting has a lane of the trace say where each goroutine waits.

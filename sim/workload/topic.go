@@ -18,6 +18,9 @@ type TopicSpec struct {
 	RetentionBytes int64             // -1 without limit
 	AppendTime     bool              // message.timestamp.type=LogAppendTime
 	Configs        map[string]string // further settings
+	Replicas       int16             // of each partition; 0 leaves it to the cluster
+	MinInsync      int               // min.insync.replicas; 0 leaves it to the cluster
+	Unclean        bool              // an unclean election is allowed
 }
 
 // Topic is a topic that exists, or existed. It may be used concurrently.

@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -53,6 +54,12 @@ func (s *TopicSpec) settings() (all [][2]string) {
 	if s.AppendTime {
 		configs["message.timestamp.type"] = "LogAppendTime"
 	}
+	if s.MinInsync > 0 {
+		configs["min.insync.replicas"] = strconv.Itoa(s.MinInsync)
+	}
+	if s.Unclean {
+		configs["unclean.leader.election.enable"] = "true"
+	}
 	maps.Copy(configs, s.Configs)
 	for _, name := range slices.Sorted(maps.Keys(configs)) {
 		all = append(all, [2]string{name, configs[name]})
@@ -70,7 +77,7 @@ func (c *client) createTopic(spec TopicSpec) (*Topic, int16) {
 	req := kmsg.NewPtrCreateTopicsRequest()
 	req.Version, req.TimeoutMillis = createTopicsVersion, int32(c.limit.Milliseconds())
 	t := kmsg.NewCreateTopicsRequestTopic()
-	t.Topic, t.NumPartitions, t.ReplicationFactor = spec.Name, spec.Partitions, -1
+	t.Topic, t.NumPartitions, t.ReplicationFactor = spec.Name, spec.Partitions, cmp.Or(spec.Replicas, -1)
 	for _, setting := range spec.settings() {
 		one := kmsg.NewCreateTopicsRequestTopicConfig()
 		one.Name, one.Value = setting[0], kmsg.StringPtr(setting[1])

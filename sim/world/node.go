@@ -31,6 +31,9 @@ type NodeConfig struct {
 	// LogDirs are its log directories; nil is one, "data".
 	LogDirs []string
 	Settings
+	// Own are properties that stay when the settings are replaced: what makes the
+	// node a part of its cluster.
+	Own []config.Property
 	// CapacityBytes of its disk; zero is 1 TiB.
 	CapacityBytes int64
 	// SyncLatency is what a sync takes when nothing is wrong.
@@ -96,7 +99,7 @@ func (n *Node) settings() (*config.Broker, error) {
 		{Name: "log.dirs", Value: strings.Join(n.dirs, ",")},
 		{Name: "listeners", Value: fmt.Sprintf("PLAINTEXT://%s:%d,CONTROLLER://%s:%d", n.Host, ClientPort, n.Host, ControllerPort)},
 	}
-	set, _, err := config.Load(append(own, n.cfg.Properties...))
+	set, _, err := config.Load(slices.Concat(own, n.cfg.Own, n.cfg.Properties))
 	return set, err
 }
 

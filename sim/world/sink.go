@@ -7,6 +7,7 @@ import (
 	"github.com/moldau/moldau/broker"
 	"github.com/moldau/moldau/broker/event"
 	"github.com/moldau/moldau/broker/quorum"
+	"github.com/moldau/moldau/broker/replica"
 )
 
 // sink brings a broker's events into the trace, as long as its process lives.
@@ -17,10 +18,13 @@ type sink struct {
 
 // Emit implements event.Sink.
 func (s sink) Emit(e event.Event) {
-	if e.Level() < slog.LevelInfo || !s.process.fence.Alive() {
+	if !s.process.fence.Alive() {
 		return
 	}
 	s.tell(e)
+	if e.Level() < slog.LevelInfo {
+		return
+	}
 	var b strings.Builder
 	b.WriteString(e.Kind())
 	for _, a := range e.Attrs() {
@@ -44,6 +48,14 @@ func (s sink) tell(e event.Event) {
 	case quorum.LeaderElectedUnclean:
 		if cfg.Elected != nil {
 			cfg.Elected(e.Topic, e.Partition)
+		}
+	case replica.LeaderEpochStarted:
+		if cfg.Leads != nil {
+			cfg.Leads(s.node, e.Topic, e.Partition, e.Epoch, true)
+		}
+	case replica.LeadEnded:
+		if cfg.Leads != nil {
+			cfg.Leads(s.node, e.Topic, e.Partition, e.Epoch, false)
 		}
 	}
 }

@@ -31,6 +31,9 @@ type Config struct {
 	DirectoryGone func(n *Node, dir string, replaced bool)
 	// Elected hears of every unclean election that a controller decided.
 	Elected func(topic string, partition int32)
+	// Leads hears of every node that begins to lead a partition under a leader
+	// epoch, or, with leads false, leads it no more: the epoch is the next one then.
+	Leads func(n *Node, topic string, partition, epoch int32, leads bool)
 }
 
 // World is all machines of a run. Make it with New.
