@@ -12,7 +12,7 @@ import (
 )
 
 // probeEvery is how many states there are to one that is healed.
-const probeEvery = 64
+const probeEvery = 1024
 
 // runExplore searches the worlds of package explore, or takes the rules of the
 // contract out one by one and prints what follows.
@@ -42,12 +42,12 @@ func runExplore(ctx context.Context, o *options, out io.Writer) (int, error) {
 	return status, nil
 }
 
-// picks reports whether the flags ask for the name.
+// picks reports whether the flags ask for the name, one of a list divided by semicolons.
 func (o *options) picks(name string) bool {
 	if o.only == "" {
 		return true
 	}
-	for _, n := range strings.Split(o.only, ",") {
+	for _, n := range strings.Split(o.only, ";") { // names of worlds have commas
 		if n == name {
 			return true
 		}

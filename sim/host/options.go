@@ -60,7 +60,7 @@ func parseOptions(args []string, errs io.Writer) (*options, error) {
 	f.Uint64Var(&o.events, "events", eventsMaxDefault, "budget of trace events")
 	f.Uint64Var(&o.reads, "reads", readsMaxDefault, "budget of clock readings")
 	f.IntVar(&o.times, "times", 0, "how often each seed runs (determinism)")
-	f.StringVar(&o.only, "only", "", "of the plants, worlds or rules, these")
+	f.StringVar(&o.only, "only", "", "of the plants these (a,b); of worlds or rules (a;b)")
 	f.BoolVar(&o.guards, "guards", false, "explore: take the rules of the contract out, one by one")
 	f.IntVar(&o.states, "states", 60_000_000, "explore: states of a world at most")
 	f.DurationVar(&o.limit, "limit", 0, "explore: time for a world, 0 for no limit")
