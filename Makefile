@@ -13,7 +13,7 @@ ARGS ?=
 
 export CGO_ENABLED ?= 0
 
-.PHONY: help run cluster build test race fuzz lint bench gobench docs cross tidy clean sim sim-ci sim-determinism sim-coverage hunt plants explore bin/sim
+.PHONY: help run cluster build test race fuzz lint bench gobench docs cross tidy clean sim sim-ci sim-determinism sim-coverage hunt plants explore explore-ci bin/sim
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,9 +67,12 @@ hunt: bin/sim ## SEEDS over all scenarios, going on where the last hunt stopped
 plants: bin/sim ## planted bugs, each of which some seed has to find (PLANTS=a,b)
 	@bin/sim plants $(if $(PLANTS),-only $(PLANTS)) $(SIM)
 
-explore: ## every state of small worlds of replicas, against the contract (GUARDS=1: with its rules out; ONLY=name, LIMIT=5m)
+explore: ## every state of small worlds of replicas, against the contract (GUARDS=1: with its rules out; ONLY="name;name", LIMIT=5m)
 	@go build -tags explore -o bin/sim-explore ./sim/host
 	@nice -n 10 bin/sim-explore explore -progress $(if $(filter 1,$(GUARDS)),-guards) $(if $(ONLY),-only "$(ONLY)") $(if $(LIMIT),-limit $(LIMIT)) $(if $(JOBS),-jobs $(JOBS))
+
+explore-ci: ## the tests that take rules of replication out
+	go test -tags explore ./internal/guard ./broker/replica ./sim/explore
 
 bench: ## Moldau and Apache Kafka side by side (ARGS="..." for its flags)
 	@mkdir -p out

@@ -9,7 +9,7 @@ import (
 // The small worlds keep the contract, as far as a short search sees. The long
 // one is make explore.
 func TestSmallWorlds(t *testing.T) {
-	states := 100_000
+	states := 50_000
 	if testing.Short() {
 		states = 20_000
 	}

@@ -108,9 +108,12 @@ func (r *recoveryRun) order(kind rune) {
 			r.await(func() bool { return r.now.durable > end })
 		}
 	case 't':
-		if to := end - 1; to >= r.log.LogStart() && end > 0 && to >= r.log.Segments()[0].Base {
+		switch to := end - 1; {
+		case to > r.log.LogStart():
 			r.cut(seglog.Op{Kind: seglog.OpTruncate, Offset: to}, to)
 			r.log.Truncated(to, *r.last)
+		case to == r.log.LogStart(): // nothing would stay
+			r.cut(r.log.RestartAt(0, to), to)
 		}
 	case 'r':
 		op := r.log.RestartAt(0, end+1)
