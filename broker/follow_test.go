@@ -59,6 +59,10 @@ type member struct {
 
 const trioTopic = "t"
 
+// trioWait is how long a follower's fetch is parked: so long that a test which
+// needs one to come back by itself hangs.
+const trioWait = time.Hour
+
 // trioDirectory is the id of a broker's log directory.
 func trioDirectory(broker int32) kafka.UUID { return kafka.UUID{5, 15: byte(100 + broker)} }
 
@@ -170,7 +174,7 @@ func (tr *trio) start(i int) {
 	m.dir = dir
 	m.fetcher, err = fetcher.New(fetcher.Config{
 		NodeID: m.id, Clock: tr.clock, Network: tr.net, Entropy: manual.NewEntropy(uint64(m.epoch)), Events: events,
-		Listener: "PLAINTEXT", BrokerEpoch: func() int64 { return m.epoch }, WaitMax: 500 * time.Millisecond, MinBytes: 1,
+		Listener: "PLAINTEXT", BrokerEpoch: func() int64 { return m.epoch }, WaitMax: trioWait, MinBytes: 1,
 		PartitionBytes: 1 << 20, AnswerBytes: 10 << 20, BackoffMax: 100 * time.Millisecond, Timeout: 3 * time.Second,
 	})
 	if err != nil {

@@ -106,6 +106,10 @@ func (h *Handler) followerFetch(req *server.Request, c *fetchCall) (server.Body,
 		h.gate.leave(c.req.elements)
 		return c.refused(kafka.ErrUnsupportedVersion), false, nil
 	}
+	if c.listener != h.cfg.Settings.InterBroker { // as with reports: what a follower says decides what is committed
+		h.gate.leave(c.req.elements)
+		return c.refused(kafka.ErrClusterAuthorizationFailed), false, nil
+	}
 	if c.follower == nil {
 		c.follower = &followerConn{
 			h: h, conn: req.Conn, listener: c.listener, timer: h.cfg.Clock.NewTimer(0),
