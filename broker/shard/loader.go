@@ -100,7 +100,11 @@ func (l *loader) run() {
 	}
 }
 
-var errLoadStopped = errors.New("the node is stopping")
+// Why a load ends although nothing is wrong with the log.
+var (
+	errLoadStopped = errors.New("the node is stopping")
+	errLoadWaited  = errors.New("what is to be written there is not in the file after ten seconds")
+)
 
 func (l *loader) load(j loadJob) {
 	codecs := batch.NewCodecs(batch.Limits{})
@@ -109,7 +113,10 @@ func (l *loader) load(j loadJob) {
 	for at < j.upTo {
 		chunk, next, err := readTwice(j, codecs, buf, at)
 		if err == nil && next == at { // not in the file yet
-			if waits++; waits > loadWaitsMax || !l.clock.Sleep(loadWait, l.stop) {
+			switch waits++; {
+			case waits > loadWaitsMax:
+				err = fmt.Errorf("read %s-%d at %d: %w", j.h.Topic, j.h.ID.Partition, at, errLoadWaited)
+			case !l.clock.Sleep(loadWait, l.stop):
 				err = fmt.Errorf("read %s-%d at %d: %w", j.h.Topic, j.h.ID.Partition, at, errLoadStopped)
 			}
 		}

@@ -78,6 +78,7 @@ type Disk struct {
 	lostDirs []string // clean
 	gone     []string // clean: empty where data should be, until Recovered
 	ledger   ledger
+	lands    func(name string) bool // where the misdirected write that hit last may land
 }
 
 // diskMarks are the counters.
@@ -91,6 +92,7 @@ type diskMarks struct {
 type once struct {
 	kind  Kind
 	match func(name string) bool
+	onto  func(name string) bool // where a misdirected write lands
 }
 
 // hang holds calls.
@@ -181,10 +183,16 @@ func (d *Disk) SetFaults(faults Faults) {
 // picks; a nil match picks all. The atlas is not asked. cancel takes it back, if
 // it has not hit yet.
 func (d *Disk) Once(kind Kind, match func(name string) bool) (cancel func()) {
+	return d.OnceOnto(kind, match, nil)
+}
+
+// OnceOnto is Once, and a misdirected write lands in a file that onto picks by its
+// absolute name; a nil onto picks all.
+func (d *Disk) OnceOnto(kind Kind, match, onto func(name string) bool) (cancel func()) {
 	invariant.Check(kind >= 0 && kind < kinds, "fault of kind %d", kind)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	waiting := &once{kind, match}
+	waiting := &once{kind, match, onto}
 	d.once = append(d.once, waiting)
 	d.refresh()
 	return func() {

@@ -121,9 +121,12 @@ func (f *file) write(bufs [][]byte, off int64) (int64, error) {
 // but for those beside the one that was meant.
 func (f *file) land(bufs [][]byte) {
 	d, inner := f.fsys.disk, f.fsys.inner
+	d.mu.Lock()
+	lands := d.lands
+	d.mu.Unlock()
 	var paths []string
 	inner.Files(func(path string, _ uint64, size int64) {
-		if size > 0 {
+		if size > 0 && fits(lands, path) {
 			paths = append(paths, path)
 		}
 	})
@@ -149,6 +152,7 @@ func (f *file) land(bufs [][]byte) {
 		raw.Damage(b, at)
 		at += int64(len(b))
 	}
+	d.hit(Misdirect, victim.Name())
 	f.fsys.note(func(l ledger) { l.damaged(raw.ID(), Misdirect, off, min(at, size)-off) })
 }
 

@@ -72,6 +72,9 @@ func (d *Disk) draws(kind Kind, name string) bool {
 	for i, o := range d.once {
 		if o.kind == kind && fits(o.match, name) {
 			d.once = slices.Delete(d.once, i, i+1)
+			if kind == Misdirect {
+				d.lands = o.onto
+			}
 			d.refresh()
 			return true
 		}
@@ -79,6 +82,9 @@ func (d *Disk) draws(kind Kind, name string) bool {
 	share := d.faults.Share[kind]
 	if share == 0 || !fits(d.faults.Match, name) || d.draw[kind].Float64() >= share {
 		return false
+	}
+	if kind == Misdirect {
+		d.lands = nil
 	}
 	return true
 }

@@ -207,5 +207,5 @@ func (s *Site) onceOnDisk(kind simfs.Kind, match func(string) bool) {
 		return
 	}
 	s.Trace("%s", s.Node.Host)
-	s.Node.Disk.Once(kind, match)
+	s.Node.Disk.OnceOnto(kind, match, match)
 }

@@ -128,6 +128,19 @@ func sortFolders(list []folder) {
 	})
 }
 
+// all lists the partitions that were struck.
+func (l *losses) all() (list []folder) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.lost { //det:ok a set is made of it
+		list = append(list, c.folder)
+	}
+	for c := range l.damaged { //det:ok a set is made of it
+		list = append(list, c.folder)
+	}
+	return list
+}
+
 // foldersIn lists the partitions that have a folder in a log directory.
 func foldersIn(n *world.Node, dir string) (list []folder) {
 	infos, err := n.Disk.Peek().List(dir)
@@ -249,8 +262,8 @@ func (r *run) topicsOf(name string) (list []*workload.Topic) {
 	return list
 }
 
-// partitions are those that clients know and those of the groups' log, by whether
-// power loss may take records of them.
+// partitions are those that clients know and those of the groups' log that were
+// struck, by whether power loss may take records of them.
 func (r *run) partitions() map[folder]bool {
 	known := map[folder]bool{}
 	for _, t := range r.recorder.Topics() {
@@ -260,13 +273,9 @@ func (r *run) partitions() map[folder]bool {
 			}
 		}
 	}
-	for _, n := range r.world.Nodes() {
-		for _, dir := range n.LogDirs() {
-			for _, f := range foldersIn(n, dir) {
-				if f.topic == groupsTopic {
-					known[f] = false
-				}
-			}
+	for _, f := range r.losses.all() {
+		if f.topic == groupsTopic {
+			known[f] = false
 		}
 	}
 	return known

@@ -315,8 +315,28 @@ func (r *run) progress() error {
 			return nil
 		}
 		r.world.Sleep(progressEvery, nil)
+		r.tend()
 	}
 	return nil // the checkers say who did not
+}
+
+// tend does what an operator goes on doing where damage may be found at any later
+// time: a node that says so is started anew, and what was damaged is led by what
+// there is.
+func (r *run) tend() {
+	if r.plan.CopiesLostMax == 0 {
+		return
+	}
+	for _, n := range r.world.Nodes() {
+		select {
+		case <-n.Lacking():
+			fault.Renew(r.world, n)
+			if r.world.Await(n.Ready(), startMax) {
+				r.electUnclean(n, nil)
+			}
+		default:
+		}
+	}
 }
 
 // progressEvery is how often the runner looks whether all clients got on.

@@ -78,7 +78,7 @@ type Stage struct {
 func All() []Scenario {
 	return []Scenario{
 		mixed(), idempotentRetries(), groups(), retention(), diskFull(), recovery(), journalPower(), configs(), twoDirs(), churn(),
-		lateRepeat(), silentMember(), rollPower(), syncErrorOnce(), clocks(), journalHang(), attrition(), cluster(),
+		lateRepeat(), silentMember(), rollPower(), syncErrorOnce(), clocks(), journalHang(), attrition(), cluster(), beyond(),
 	}
 }
 

@@ -15,7 +15,8 @@ var errStillNot = errors.New("not within the time limit")
 
 // FinalReads reads every partition of the topics, nil for all that were declared
 // and not deleted, from log start to high watermark, and records it as final.
-// Nothing else may be under way.
+// Nothing else may be under way. A partition whose log was damaged may be out of
+// service for it.
 func FinalReads(env *Env, topics []*Topic, limit time.Duration) error {
 	if topics == nil {
 		for _, t := range env.Recorder.Topics() {
@@ -40,6 +41,10 @@ func FinalReads(env *Env, topics []*Topic, limit time.Duration) error {
 		for number := range topic.Partitions() {
 			at := &spot{topic: topic, number: number, position: history.Unknown}
 			for !f.readOut(at) {
+				if env.Clock.Mono() >= until && env.Recorder.damagedAt(at.key()) {
+					env.trace(fmt.Sprintf("%s is damaged and stays unread from offset %d on", at, at.position))
+					break
+				}
 				if env.Clock.Mono() >= until {
 					return fmt.Errorf("workload: final reads: %s read to offset %d: %w", at, at.position, errStillNot)
 				}

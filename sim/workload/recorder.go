@@ -177,9 +177,14 @@ func (r *Recorder) doubted(op *history.Op) bool {
 	if r.flips(op) {
 		return true
 	}
+	return r.damagedAt(history.TopicPartition{Topic: op.Topic, Partition: op.Partition})
+}
+
+// damagedAt reports whether the log of a partition was damaged.
+func (r *Recorder) damagedAt(at history.TopicPartition) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.damaged[history.TopicPartition{Topic: op.Topic, Partition: op.Partition}]
+	return r.damaged[at]
 }
 
 // rotten notes an answer with bytes that nobody wrote. If no fault of the run may

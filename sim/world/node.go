@@ -244,8 +244,8 @@ func (n *Node) Ended() <-chan struct{} {
 	return nil
 }
 
-// Lacking is closed when the newest process has lost a log directory, and so
-// will not serve what is in it until it is started anew.
+// Lacking is closed when the newest process has lost a log directory, or found a
+// log damaged, and so will not serve what is in it until it is started anew.
 func (n *Node) Lacking() <-chan struct{} {
 	if p := n.process(); p != nil {
 		return p.lacks

@@ -8,6 +8,7 @@ import (
 	"github.com/moldau/moldau/broker/event"
 	"github.com/moldau/moldau/broker/quorum"
 	"github.com/moldau/moldau/broker/replica"
+	"github.com/moldau/moldau/broker/shard"
 )
 
 // sink brings a broker's events into the trace, as long as its process lives.
@@ -45,6 +46,8 @@ func (s sink) tell(e event.Event) {
 		if cfg.DirectoryGone != nil {
 			cfg.DirectoryGone(s.node, e.Path, false)
 		}
+	case shard.DamageFound:
+		s.process.lose() // its operator has read what helps: a restart
 	case quorum.LeaderElectedUnclean:
 		if cfg.Elected != nil {
 			cfg.Elected(e.Topic, e.Partition)

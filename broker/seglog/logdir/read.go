@@ -115,7 +115,7 @@ func (e *Extent) bound(h *headers, plan *seglog.ReadPlan) (found bool, err error
 		return true, err
 	}
 	if end <= e.Off {
-		return true, nil
+		return true, e.beyond(h, plan)
 	}
 	if end-e.Off <= int64(plan.MaxBytes) {
 		e.Len, e.Next = end-e.Off, e.nextAt(plan.UpTo)
@@ -136,6 +136,18 @@ func (e *Extent) bound(h *headers, plan *seglog.ReadPlan) (found bool, err error
 	end, err = e.lastWhole(h, limit)
 	e.Len = end - e.Off
 	return true, err
+}
+
+// beyond is the error of a segment whose batch at plan.From, read anew, claims to
+// begin at plan.UpTo or above: what ends below is in the file, so that batch's
+// offset, which no checksum covers, is wrong.
+func (e *Extent) beyond(h *headers, plan *seglog.ReadPlan) error {
+	h.buf = h.buf[:0]
+	head, err := h.read(e.Off)
+	if err == nil && head.BaseOffset >= plan.UpTo {
+		err = fmt.Errorf("%w: %s, position %d: a batch at offset %d where one below %d is", ErrCorrupt, h.f.Name(), e.Off, head.BaseOffset, plan.UpTo)
+	}
+	return err
 }
 
 // begin finds the first batch; its header only where that had to be read.

@@ -52,6 +52,34 @@ func TestReadPlans(t *testing.T) {
 	}
 }
 
+// TestReadOfAWrongOffset: a batch whose offset is wrong on the disk, so that it
+// would lie beyond what may be read, is damage, and not an end of the log.
+func TestReadOfAWrongOffset(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	w := newWorld(t, memfs.New(), nil)
+	w.open()
+	w.create(1, syncOptions())
+	l := w.logs[0]
+	for range 3 {
+		l.append(2, 50)
+	}
+	l.awaitDurable()
+	f, err := w.fs.Open(testRoot + "/t0-0/" + seglog.FileName(0, seglog.LogSuffix))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt([]byte{0, 0, 1}, 0); err != nil { // the batch at 0 says 2^40
+		t.Fatal(err)
+	}
+	if e, err := l.p.Read(unknownPlan(0, 2, 1<<20, true)); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("%+v, %v, want %v", e, err, ErrCorrupt)
+	}
+	if err := w.d.Close(false, 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // checkPlan says what plan, whose From lies in batch i, has to give.
 func checkPlan(t *testing.T, l *testLog, i int, plan seglog.ReadPlan) {
 	t.Helper()
