@@ -32,6 +32,14 @@ type target struct {
 	current place // without address: not known
 	turn    int
 	misses  map[int32]int // by node: how often its address did not answer
+	changed chan struct{} // closed and made anew when another controller is active
+}
+
+// news is closed when another controller shows itself to be active.
+func (t *target) news() <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.changed
 }
 
 // place is where the next connection goes; without address, no controller is known.
@@ -96,6 +104,8 @@ func (t *target) active(p place) bool {
 		return false
 	}
 	t.current = p
+	close(t.changed)
+	t.changed = make(chan struct{})
 	return true
 }
 

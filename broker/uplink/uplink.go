@@ -50,7 +50,7 @@ func New(cfg Config) (*Uplink, error) {
 		return nil, err
 	}
 	u := &Uplink{
-		cfg: cfg, target: target{list: cfg.Controllers, misses: map[int32]int{}}, stop: make(chan struct{}), caughtUp: make(chan struct{}),
+		cfg: cfg, target: target{list: cfg.Controllers, misses: map[int32]int{}, changed: make(chan struct{})}, stop: make(chan struct{}), caughtUp: make(chan struct{}),
 		conns: map[transport.Conn]*link{}, slots: make(chan struct{}, forwardConnsMax),
 		alterations: inbox.New[Alteration](alterationsLen),
 	}
@@ -205,9 +205,19 @@ var errNotController = errors.New("not the active controller")
 // backoff is the wait between attempts; it doubles up to its maximum.
 type backoff struct{ next time.Duration }
 
-// wait waits and reports false when the uplink was closed.
+// wait waits and reports false when the uplink was closed. It ends early when
+// another controller becomes the active one.
 func (u *Uplink) wait(b *backoff, request string, err error) bool {
 	u.cfg.Events.Emit(Retrying{Request: request, Reason: err.Error()})
 	b.next = min(max(2*b.next, retryBackoffMin), retryBackoffMax)
-	return u.cfg.Clock.Sleep(b.next, u.stop)
+	timer := u.cfg.Clock.NewTimer(b.next)
+	defer timer.Stop()
+	select {
+	case <-timer.C():
+	case <-u.target.news():
+		b.next = 0
+	case <-u.stop:
+		return false
+	}
+	return true
 }
