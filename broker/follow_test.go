@@ -25,6 +25,7 @@ import (
 	"github.com/moldau/moldau/clock"
 	"github.com/moldau/moldau/clock/manual"
 	"github.com/moldau/moldau/clock/sysclock"
+	"github.com/moldau/moldau/disk/faultfs"
 	"github.com/moldau/moldau/disk/memfs"
 	"github.com/moldau/moldau/net/memnet"
 )
@@ -49,6 +50,8 @@ type member struct {
 	id      int32
 	epoch   int64
 	fs      *memfs.FS
+	faults  *faultfs.FS // over fs
+	gate    sync.Mutex  // held by a test to keep images from the member
 	dir     *logdir.Dir
 	manager *shard.Manager
 	fetcher *fetcher.Fetcher
@@ -75,6 +78,7 @@ func newTrio(t *testing.T, partitions int32) *trio {
 	}
 	for i := range tr.members {
 		tr.members[i] = &member{trio: tr, id: int32(i), fs: memfs.New()}
+		tr.members[i].faults = faultfs.New(tr.members[i].fs, clk)
 	}
 	for i := range tr.members {
 		tr.start(i)
@@ -167,7 +171,7 @@ func (tr *trio) start(i int) {
 		t.Fatal(err)
 	}
 	events := &testLog{t: t}
-	dir, err := logdir.Open(logdir.Config{FS: m.fs, Clock: tr.clock, Path: "d", Events: events})
+	dir, err := logdir.Open(logdir.Config{FS: m.faults, Clock: tr.clock, Path: "d", Events: events})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,8 +220,10 @@ func (tr *trio) start(i int) {
 	go func() {
 		defer close(m.ended)
 		for img := range m.images {
+			m.gate.Lock()
 			m.manager.Apply(img)
 			m.fetcher.Apply(img)
+			m.gate.Unlock()
 		}
 	}()
 	tr.mu.Lock()
