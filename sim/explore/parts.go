@@ -19,6 +19,7 @@ type parts[T any] struct {
 	ids    map[string]uint32
 	n      uint32
 	chunks [chunksMax]*[partChunk]*T
+	fresh  bool // every value gets a number of its own, for tests
 }
 
 // put is the number of the value with the encoding key; v becomes it if there
@@ -26,7 +27,7 @@ type parts[T any] struct {
 func (t *parts[T]) put(key []byte, v *T) uint32 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if id, ok := t.ids[string(key)]; ok {
+	if id, ok := t.ids[string(key)]; ok && !t.fresh {
 		return id
 	}
 	if t.ids == nil {
