@@ -13,7 +13,7 @@ ARGS ?=
 
 export CGO_ENABLED ?= 0
 
-.PHONY: help run cluster build test race fuzz lint bench gobench docs cross tidy clean sim sim-ci sim-determinism sim-coverage hunt plants explore explore-ci bin/sim
+.PHONY: help run cluster build test race fuzz lint bench gobench docs cross tidy clean chaos sim sim-ci sim-determinism sim-coverage hunt plants explore explore-ci bin/sim
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ explore: ## every state of small worlds of replicas, against the contract (GUARD
 
 explore-ci: ## the tests that take rules of replication out
 	go test -tags explore ./internal/guard ./broker/replica ./sim/explore
+
+chaos: ## three processes killed, paused and stopped under load for DURATION (10m), and what clients saw checked
+	@cd tests && MOLDAU_CHAOS_DURATION=$(or $(DURATION),10m) nice go test ./cluster -run 'TestChaos$$' -count=1 -v -timeout 0
 
 bench: ## Moldau and Apache Kafka side by side (ARGS="..." for its flags)
 	@mkdir -p out

@@ -98,6 +98,8 @@ type Options struct {
 	Flags []string // more flags of `moldau start`
 	Env   []string
 	Wrap  []string // a command to run the node under (strace, for example)
+
+	log *logBuffer // of processes before, too; a new one by default
 }
 
 // Start runs a node on free ports and waits for its ready line. It is killed
@@ -175,7 +177,10 @@ func spawn(binary string, o Options) (*Node, <-chan string, error) {
 	args := append(append([]string{}, o.Wrap...), binary, "start",
 		"--data", o.Data, "--listen", "127.0.0.1:0", "--controller-listen", "127.0.0.1:0", "--http", "127.0.0.1:0")
 	args = append(args, o.Flags...)
-	n := &Node{Data: o.Data, log: &logBuffer{began: make(chan struct{})}, done: make(chan struct{})}
+	n := &Node{Data: o.Data, log: o.log, done: make(chan struct{})}
+	if n.log == nil {
+		n.log = &logBuffer{began: make(chan struct{})}
+	}
 	n.cmd = exec.Command(args[0], args[1:]...)
 	n.cmd.Env = append(os.Environ(), o.Env...)
 	n.cmd.Stderr = n.log

@@ -1,0 +1,264 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/moldau/moldau/linearizability"
+	"github.com/moldau/moldau/linearizability/history"
+	"github.com/moldau/moldau/tests/node"
+)
+
+const (
+	// chaosDuration in continuous integration; MOLDAU_CHAOS_DURATION says otherwise.
+	chaosDuration = 60 * time.Second
+	// patience is how long anything may take; it is no measurement.
+	patience = 2 * time.Minute
+	// acksMax: a strike lasts until up to so many more appends are acknowledged.
+	acksMax = 200
+	// outageMax is how long a strike lasts that leaves no majority.
+	outageMax = 3 * time.Second
+)
+
+// TestChaos: processes of a cluster are killed, paused and stopped, leaders,
+// followers and controllers, one or all, while clients write and read. Whatever
+// was acknowledged is there at the end, once, in order, and the same everywhere.
+func TestChaos(t *testing.T) {
+	seed := drawn(t)
+	c := &chaos{t: t, rng: rand.New(rand.NewPCG(seed, 0))}
+	c.cluster = node.StartCluster(t, "--set", "offsets.topic.num.partitions=1", "--set", "log.segment.bytes=1048576",
+		"--set", "metadata.log.max.record.bytes.between.snapshots=65536")
+	c.load = &load{t: t, cluster: c.cluster, record: newRecorder(fmt.Sprint("chaos-", seed), seed)}
+	within, cancel := context.WithTimeout(context.Background(), patience)
+	c.load.create(within, &topic{name: "few", partitions: 3, durability: history.DurabilitySync}, &topic{name: "one", partitions: 1, durability: history.DurabilitySync})
+	cancel()
+	ctx, stop := context.WithCancel(context.Background())
+	var done sync.WaitGroup
+	defer done.Wait()
+	defer stop()
+	c.load.run(ctx, &done)
+	c.admin = c.load.client("watcher")
+	c.acked(acksMax)
+	until := time.Now().Add(lasting(t))
+	for time.Now().Before(until) && !t.Failed() {
+		c.strike()
+	}
+	c.whole()
+	c.load.record.event(history.Event{Kind: history.EventHealed, Node: history.Unknown, Clients: c.load.clients, DeadlineNs: int64(patience)})
+	healed := c.load.record.now()
+	for _, client := range c.load.clients {
+		c.progress(client, healed)
+	}
+	stop()
+	done.Wait()
+	c.whole()
+	within, cancel = context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := c.load.finalReads(within); err != nil {
+		t.Error(err)
+	}
+	for _, err := range c.load.problems {
+		t.Error(err)
+	}
+	t.Logf("%d appends acknowledged over %d strikes: %v", c.load.record.acks, c.strikes, c.struck)
+	h := c.load.record.close()
+	h.End = max(h.End, healed+int64(patience)) // nobody waited for longer
+	judge(t, h, linearizability.Options{})
+	if t.Failed() {
+		keep(t, h)
+	}
+}
+
+func drawn(t *testing.T) uint64 {
+	seed := uint64(time.Now().UnixNano())
+	if s := os.Getenv("MOLDAU_CHAOS_SEED"); s != "" {
+		var err error
+		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("MOLDAU_CHAOS_SEED=%d draws the same strikes", seed)
+	return seed
+}
+
+func lasting(t *testing.T) time.Duration {
+	s := os.Getenv("MOLDAU_CHAOS_DURATION")
+	if s == "" {
+		return chaosDuration
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+type chaos struct {
+	t       *testing.T
+	rng     *rand.Rand
+	cluster *node.Cluster
+	load    *load
+	admin   *kgo.Client
+	strikes int
+	struck  map[string]int
+}
+
+// acked waits for more acknowledgements.
+func (c *chaos) acked(n int) {
+	c.t.Helper()
+	began := time.Now()
+	select {
+	case <-c.load.record.after(n):
+	case <-time.After(patience):
+		c.t.Fatalf("no %d more acks within %s", n, time.Since(began))
+	}
+}
+
+// whole waits until all replicas are in sync.
+func (c *chaos) whole() {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	var names []string
+	for _, t := range c.load.topics {
+		names = append(names, t.name)
+	}
+	for {
+		missing, err := node.Whole(ctx, c.admin, names...)
+		if err == nil && missing == "" {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			c.t.Fatalf("not whole within %s: %s %v", patience, missing, err)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// progress waits until a client has finished something that it began after a
+// moment.
+func (c *chaos) progress(client string, since int64) {
+	c.t.Helper()
+	until := time.Now().Add(patience)
+	for !c.load.record.progressed(client, since) {
+		if time.Now().After(until) {
+			c.t.Errorf("%s finished nothing within %s", client, patience)
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// target draws nodes to strike, and says what they are.
+func (c *chaos) target() (ids []int32, what string) {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	topic := c.load.topics[c.rng.IntN(len(c.load.topics))].name
+	meta, err := kadm.NewClient(c.admin).Metadata(ctx, topic)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	leader := meta.Topics[topic].Partitions[0].Leader
+	controller, err := node.ActiveController(ctx, c.admin)
+	if err != nil || controller < 1 || leader < 1 {
+		return []int32{1 + c.rng.Int32N(node.Nodes)}, "any"
+	}
+	switch c.rng.IntN(8) {
+	case 0, 1:
+		return []int32{leader}, "leader"
+	case 2:
+		return []int32{leader%node.Nodes + 1}, "follower"
+	case 3, 4:
+		return []int32{controller}, "controller"
+	case 5:
+		if leader == controller {
+			return []int32{leader}, "both in one"
+		}
+		return []int32{leader, controller}, "leader and controller"
+	case 6:
+		return []int32{1, 2, 3}, "all"
+	}
+	at := 1 + c.rng.Int32N(node.Nodes)
+	return []int32{at, at%node.Nodes + 1}, "two"
+}
+
+// strike does one thing to some nodes, and takes it back.
+func (c *chaos) strike() {
+	c.t.Helper()
+	ids, what := c.target()
+	how := []string{"kill", "kill", "pause", "pause", "stop", "pause and kill"}[c.rng.IntN(6)]
+	if how == "stop" && len(ids) > 1 {
+		how = "kill" // a stop that is announced wants a controller
+	}
+	c.strikes++
+	if c.struck == nil {
+		c.struck = map[string]int{}
+	}
+	c.struck[how+" "+what]++
+	c.t.Logf("%6.2fs strike %d: %s %s %v", float64(c.load.record.now())/1e9, c.strikes, how, what, ids)
+	for _, id := range ids {
+		c.down(id, how)
+	}
+	if len(ids) > 1 {
+		time.Sleep(time.Duration(c.rng.Int64N(int64(outageMax))))
+	} else {
+		c.acked(1 + c.rng.IntN(acksMax))
+	}
+	c.up(ids, how)
+	c.acked(1 + c.rng.IntN(acksMax))
+	if c.rng.IntN(2) == 0 {
+		c.whole()
+	}
+}
+
+func (c *chaos) down(id int32, how string) {
+	c.t.Helper()
+	switch how {
+	case "kill":
+		c.cluster.Kill(id)
+		c.load.record.event(history.Event{Kind: history.EventCrash, Node: id})
+	case "stop":
+		if err := c.cluster.Stop(id); err != nil {
+			c.t.Error(err)
+		}
+	default:
+		if err := c.cluster.Node(id).Signal(syscall.SIGSTOP); err != nil {
+			c.t.Fatal(err)
+		}
+		c.load.record.event(history.Event{Kind: history.EventPause, Node: id})
+	}
+}
+
+func (c *chaos) up(ids []int32, how string) {
+	c.t.Helper()
+	if how == "pause and kill" {
+		c.cluster.Kill(ids...)
+	}
+	if how != "pause" {
+		if err := c.cluster.Restart(ids...); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	for _, id := range ids {
+		kind := history.EventRestart
+		if how == "pause" {
+			kind = history.EventResume
+			if err := c.cluster.Node(id).Signal(syscall.SIGCONT); err != nil {
+				c.t.Fatal(err)
+			}
+		}
+		c.load.record.event(history.Event{Kind: kind, Node: id})
+	}
+}
