@@ -43,7 +43,7 @@ func (s *session) hostile(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, cfg.Node.Stop()) }()
-	if err := await(cfg.Node); err != nil {
+	if err := s.await(peer.Alone(cfg.Node)); err != nil {
 		return err
 	}
 	rounds, err := hostile.Run(ctx, cfg)

@@ -13,6 +13,7 @@ import (
 // The parts of a run.
 const (
 	partCompare = "compare"
+	partCluster = "cluster"
 	partSync    = "sync"
 	partStart   = "start"
 	partHostile = "hostile"
@@ -21,7 +22,8 @@ const (
 // options of the program.
 type options struct {
 	only      []string
-	scenarios []load.Scenario
+	scenarios []load.Scenario // of compare
+	cluster   []load.Scenario // of cluster
 	scale     float64
 	rounds    int
 	retries   int
@@ -40,8 +42,8 @@ const quickScale = 0.05
 func parseOptions(args []string) (options, error) {
 	var o options
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
-	only := f.String("only", "", "parts to run, of compare, sync, start, hostile; all by default")
-	names := f.String("scenarios", "", "loads to compare, of "+scenarioNames()+"; all by default")
+	only := f.String("only", "", "parts to run, of "+strings.Join(allParts(), ", ")+"; all by default")
+	names := f.String("scenarios", "", "loads of compare and cluster, of "+strings.Join(scenarioNames(), ",")+"; all by default")
 	f.Float64Var(&o.scale, "scale", 1, "factor of the loads' amounts, and of what lies in the partitions of a killed node")
 	others := f.Float64("others-max", 15, "percent of the machine that others may have for a run to count")
 	f.IntVar(&o.rounds, "rounds", 3, "alternations of each load")
@@ -69,17 +71,14 @@ func parseOptions(args []string) (options, error) {
 	if o.only, err = pick(*only, allParts()); err != nil {
 		return o, err
 	}
-	picked, err := pick(*names, strings.Split(scenarioNames(), ","))
-	for _, s := range load.Scenarios() {
-		if slices.Contains(picked, s.Name) {
-			o.scenarios = append(o.scenarios, s.Scale(o.scale))
-		}
-	}
+	picked, err := pick(*names, scenarioNames())
+	o.scenarios = chosen(load.Scenarios(), picked, o.scale)
+	o.cluster = chosen(load.ClusterScenarios(), picked, o.scale)
 	return o, err
 }
 
 // allParts are the parts in the order in which they run.
-func allParts() []string { return []string{partCompare, partSync, partStart, partHostile} }
+func allParts() []string { return []string{partCompare, partCluster, partSync, partStart, partHostile} }
 
 // pick is the list of names separated by commas, each one of known; all of an
 // empty text.
@@ -96,10 +95,23 @@ func pick(text string, known []string) ([]string, error) {
 	return names, nil
 }
 
-func scenarioNames() string {
-	var names []string
-	for _, s := range load.Scenarios() {
-		names = append(names, s.Name)
+// chosen are the scenarios of the names, scaled.
+func chosen(all []load.Scenario, names []string, scale float64) (out []load.Scenario) {
+	for _, s := range all {
+		if slices.Contains(names, s.Name) {
+			out = append(out, s.Scale(scale))
+		}
 	}
-	return strings.Join(names, ",")
+	return out
+}
+
+// scenarioNames are those of either part.
+func scenarioNames() []string {
+	var names []string
+	for _, s := range append(load.Scenarios(), load.ClusterScenarios()...) {
+		if !slices.Contains(names, s.Name) {
+			names = append(names, s.Name)
+		}
+	}
+	return names
 }

@@ -8,12 +8,12 @@ import (
 
 func TestOptions(t *testing.T) {
 	o, err := parseOptions(nil)
-	if err != nil || len(o.only) != 4 || len(o.scenarios) < 6 || o.rounds < 3 || o.othersMax != 0.15 || !o.kafka || !o.sync {
+	if err != nil || len(o.only) != 5 || len(o.scenarios) < 6 || len(o.cluster) != 7 || o.rounds < 3 || o.othersMax != 0.15 || !o.kafka || !o.sync {
 		t.Errorf("by default %+v, %v", o, err)
 	}
 	full := o.scenarios
 	o, err = parseOptions(strings.Fields("-quick -only start,compare -scenarios lone,consume -kafka=false -others-max 20"))
-	if err != nil || !slices.Equal(o.only, []string{"start", "compare"}) || len(o.scenarios) != 2 || o.rounds != 1 || o.kafka || o.othersMax != 0.2 {
+	if err != nil || !slices.Equal(o.only, []string{"start", "compare"}) || len(o.scenarios) != 2 || len(o.cluster) != 2 || o.rounds != 1 || o.kafka || o.othersMax != 0.2 {
 		t.Errorf("%+v, %v", o, err)
 	}
 	for _, s := range o.scenarios {

@@ -15,8 +15,9 @@ import (
 
 // Config of a comparison.
 type Config struct {
-	Moldau *peer.Server
-	Kafka  *peer.Server // nil without
+	Part   string // "compare" or "cluster"
+	Moldau *peer.Cluster
+	Kafka  *peer.Cluster // nil without
 	// Rounds of every scenario; Retries of a run that met a busy machine.
 	Rounds, Retries int
 	// OthersMax is the share of the machine (0 to 1) up to which a run counts.
@@ -43,19 +44,22 @@ func (c *Config) systems(s load.Scenario, round int) []System {
 	return order
 }
 
-// side is the process and the driver's target of a system.
-func (c *Config) side(system System) (*peer.Server, load.Target) {
-	if system == Kafka {
-		return c.Kafka, load.Target{Addr: c.Kafka.Addr, Data: c.Kafka.Data, Prefix: "kafka-"}
+// side is the nodes and the driver's target of a system. Several nodes have a
+// replica each, and two of them acknowledge.
+func (c *Config) side(system System) (*peer.Cluster, load.Target) {
+	nodes, topic := c.Moldau, map[string]string{}
+	switch system {
+	case Kafka:
+		nodes = c.Kafka
+	case MoldauSync:
+		topic["moldau.durability"] = "sync"
+	default:
+		topic["moldau.durability"] = "os"
 	}
-	durability := "os"
-	if system == MoldauSync {
-		durability = "sync"
+	if len(nodes.Nodes) > 1 {
+		topic["min.insync.replicas"] = "2"
 	}
-	return c.Moldau, load.Target{
-		Addr: c.Moldau.Addr, Data: c.Moldau.Data, Prefix: string(system) + "-",
-		Topic: map[string]string{"moldau.durability": durability},
-	}
+	return nodes, load.Target{Addrs: nodes.Addrs(), Data: nodes.Data(), Prefix: string(system) + "-", Topic: topic}
 }
 
 // warmSlice is the part of a scenario's amount that warms a server at a time.
@@ -133,31 +137,35 @@ const settle = 500 * time.Millisecond
 
 // one measures one run.
 func (c *Config) one(ctx context.Context, s load.Scenario, system System) (Run, error) {
-	server, target := c.side(system)
+	servers, target := c.side(system)
 	at := time.Now()
 	var usage proc.Usage
 	result, err := load.Run(ctx, target, s, func(part func() error) error {
 		syscall.Sync() // what earlier runs wrote is not this one's to write back
 		time.Sleep(settle)
-		before, err := proc.Real().Read(time.Now, server.PID, os.Getpid())
+		before, err := proc.Real().Read(time.Now, os.Getpid(), servers.PIDs()...)
 		if err != nil {
 			return err
 		}
 		if err := part(); err != nil {
 			return err
 		}
-		after, err := proc.Real().Read(time.Now, server.PID, os.Getpid())
+		after, err := proc.Real().Read(time.Now, os.Getpid(), servers.PIDs()...)
 		usage = after.Since(before)
 		return err
 	})
 	if err != nil {
 		return Run{}, err
 	}
-	memory, err := proc.Real().Memory(server.PID)
-	if err != nil {
-		return Run{}, err
+	var memory proc.Memory
+	for _, pid := range servers.PIDs() {
+		m, err := proc.Real().Memory(pid)
+		if err != nil {
+			return Run{}, err
+		}
+		memory.RSS, memory.PeakRSS = memory.RSS+m.RSS, memory.PeakRSS+m.PeakRSS
 	}
 	run := newRun(s, result, usage, memory, c.OthersMax)
-	run.At, run.System = at, system
+	run.Part, run.At, run.System = c.Part, at, system
 	return run, nil
 }

@@ -2,6 +2,7 @@ package compare
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/moldau/moldau/bench/load"
@@ -23,7 +24,7 @@ const (
 // Run is one measured run, a line of the JSON file. What a kind of load does
 // not have is left out.
 type Run struct {
-	Part     string    `json:"part"` // "compare"
+	Part     string    `json:"part"` // "compare" or "cluster"
 	At       time.Time `json:"at"`
 	Scenario string    `json:"scenario"`
 	System   System    `json:"system"`
@@ -48,17 +49,19 @@ type Run struct {
 	DiskBytes      int64   `json:"disk_bytes,omitempty"`
 	MeanBatchBytes int64   `json:"mean_batch_bytes,omitempty"`
 
-	AckP50Ms      float64 `json:"ack_p50_ms,omitempty"`
-	AckP99Ms      float64 `json:"ack_p99_ms,omitempty"`
-	EndToEndP50Ms float64 `json:"end_to_end_p50_ms,omitempty"`
-	EndToEndP99Ms float64 `json:"end_to_end_p99_ms,omitempty"`
+	AckP50Ms       float64 `json:"ack_p50_ms,omitempty"`
+	AckP99Ms       float64 `json:"ack_p99_ms,omitempty"`
+	AckP999Ms      float64 `json:"ack_p999_ms,omitempty"`
+	EndToEndP50Ms  float64 `json:"end_to_end_p50_ms,omitempty"`
+	EndToEndP99Ms  float64 `json:"end_to_end_p99_ms,omitempty"`
+	EndToEndP999Ms float64 `json:"end_to_end_p999_ms,omitempty"`
 }
 
 // newRun computes a run's figures from what was counted.
 func newRun(s load.Scenario, r load.Result, u proc.Usage, m proc.Memory, othersMax float64) Run {
 	bytes := r.Records * int64(s.RecordBytes)
 	run := Run{
-		Part: "compare", Scenario: s.Name, TooBusy: u.OthersShare > othersMax,
+		Scenario: s.Name, TooBusy: u.OthersShare > othersMax,
 		Records: r.Records, ValueBytes: bytes,
 		WallS: r.Wall.Seconds(), MBPerS: float64(bytes) / 1e6 / r.Wall.Seconds(),
 		ServerCPUS: u.Server.Seconds(), DriverCPUS: u.Driver.Seconds(), KernelCPUS: u.Kernel.Seconds(),
@@ -67,16 +70,16 @@ func newRun(s load.Scenario, r load.Result, u proc.Usage, m proc.Memory, othersM
 		RSSBytes: m.RSS, PeakRSSBytes: m.PeakRSS,
 		DiskBytes: r.Disk.Bytes, MeanBatchBytes: r.Disk.MeanBatch(),
 	}
-	run.AckP50Ms, run.AckP99Ms = quantiles(r.Ack)
-	run.EndToEndP50Ms, run.EndToEndP99Ms = quantiles(r.EndToEnd)
+	run.AckP50Ms, run.AckP99Ms, run.AckP999Ms = quantiles(r.Ack)
+	run.EndToEndP50Ms, run.EndToEndP99Ms, run.EndToEndP999Ms = quantiles(r.EndToEnd)
 	return run
 }
 
-func quantiles(h *stats.Histogram) (p50, p99 float64) {
+func quantiles(h *stats.Histogram) (p50, p99, p999 float64) {
 	if h == nil {
-		return 0, 0
+		return 0, 0, 0
 	}
-	return ms(h.Quantile(0.5)), ms(h.Quantile(0.99))
+	return ms(h.Quantile(0.5)), ms(h.Quantile(0.99)), ms(h.Quantile(0.999))
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
@@ -87,6 +90,7 @@ type metric struct {
 	format string
 	of     func(Run) float64
 	want   want
+	sync   bool // the ratio is Moldau's at sync to Kafka's; at os otherwise
 }
 
 // want is what the ratio, ours to Kafka's, has to be.
@@ -100,22 +104,31 @@ func (w want) met(ratio float64) bool {
 
 // metrics are those of a kind of load, in the order of the table.
 func metrics(s load.Scenario) []metric {
-	rss := metric{"RSS, MB", "%.0f", func(r Run) float64 { return float64(r.RSSBytes) / 1e6 }, want{}}
-	perGB := metric{"server CPU, s/GB", "%.2f", func(r Run) float64 { return r.CPUPerGB }, want{atMost: s.CPUMax}}
-	perMillion := metric{"server CPU, s/million", "%.2f", func(r Run) float64 { return r.CPUPerMillion }, want{}}
-	mbs := metric{"MB/s", "%.0f", func(r Run) float64 { return r.MBPerS }, want{atLeast: 1}}
-	if s.Kind != load.Lone {
-		return []metric{perGB, perMillion, mbs, rss}
+	cpu := func(r Run) float64 { return r.CPUPerMillion }
+	mbs := func(r Run) float64 { return r.MBPerS }
+	rss := metric{name: "RSS, MB", format: "%.0f", of: func(r Run) float64 { return float64(r.RSSBytes) / 1e6 }, want: want{atMost: s.RSSMax}}
+	if s.Kind == load.Lone || s.Kind == load.Paced {
+		out := []metric{
+			{name: "server CPU, µs/record", format: "%.0f", of: cpu, want: want{atMost: s.CPUMax}},
+			{name: "end to end p50, ms", format: "%.3f", of: func(r Run) float64 { return r.EndToEndP50Ms }},
+			{name: "end to end p99, ms", format: "%.3f", of: func(r Run) float64 { return r.EndToEndP99Ms }, want: want{atMost: s.P99Max}},
+			{name: "ack p50, ms", format: "%.3f", of: func(r Run) float64 { return r.AckP50Ms }},
+			{name: "ack p99, ms", format: "%.3f", of: func(r Run) float64 { return r.AckP99Ms }},
+		}
+		if s.Kind == load.Paced {
+			out = slices.Insert(out, 3, metric{name: "end to end p99.9, ms", format: "%.3f", of: func(r Run) float64 { return r.EndToEndP999Ms }})
+		}
+		return append(out, rss)
 	}
-	perMillion.name, perMillion.format, perMillion.want = "server CPU, µs/record", "%.0f", want{atMost: s.CPUMax}
-	return []metric{
-		perMillion,
-		{"end to end p50, ms", "%.3f", func(r Run) float64 { return r.EndToEndP50Ms }, want{}},
-		{"end to end p99, ms", "%.3f", func(r Run) float64 { return r.EndToEndP99Ms }, want{}},
-		{"ack p50, ms", "%.3f", func(r Run) float64 { return r.AckP50Ms }, want{}},
-		{"ack p99, ms", "%.3f", func(r Run) float64 { return r.AckP99Ms }, want{}},
-		rss,
+	out := []metric{
+		{name: "server CPU, s/GB", format: "%.2f", of: func(r Run) float64 { return r.CPUPerGB }, want: want{atMost: s.CPUMax}},
+		{name: "server CPU, s/million", format: "%.2f", of: cpu},
+		{name: "MB/s", format: "%.0f", of: mbs, want: want{atLeast: s.MBMin}},
 	}
+	if s.SyncMBMin > 0 {
+		out = append(out, metric{name: "MB/s at sync", format: "%.0f", of: mbs, want: want{atLeast: s.SyncMBMin}, sync: true})
+	}
+	return append(out, rss)
 }
 
 // missing is the figure of a run that counts for nothing.

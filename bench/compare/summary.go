@@ -24,7 +24,7 @@ type Row struct {
 	// Values are medians over the rounds, as text: the number, "-" for a system
 	// that did not run, or tooBusy.
 	Values map[System]string
-	Ratio  string // median (least to most) of ours at os to Kafka's
+	Ratio  string // median (least to most) of ours, at os unless the metric says so, to Kafka's
 	Wanted string
 	// Others is the share of the machine that others had, in percent: medians
 	// of the three systems in the table's order.
@@ -51,7 +51,11 @@ func Summary(s load.Scenario, runs []Run, rounds int) []Row {
 				row.Values[system] = tooBusy
 			}
 		}
-		row.ratio(stats.Ratios(series[MoldauOS], series[Kafka]), m.want, needed, rounds)
+		ours := series[MoldauOS]
+		if m.sync {
+			ours = series[MoldauSync]
+		}
+		row.ratio(stats.Ratios(ours, series[Kafka]), m.want, needed, rounds)
 		rows = append(rows, row)
 	}
 	return rows

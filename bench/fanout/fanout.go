@@ -109,7 +109,7 @@ func (cfg *Config) cell(d *driver, n int) (Cell, error) {
 	d.acks = &stats.Histogram{}
 	var turns stats.Histogram
 	stat := d.dir.Stats()
-	before, err := proc.Real().Read(time.Now, os.Getpid(), 0)
+	before, err := proc.Real().Read(time.Now, 0, os.Getpid())
 	if err != nil {
 		return cell, err
 	}
@@ -123,7 +123,7 @@ func (cfg *Config) cell(d *driver, n int) (Cell, error) {
 		cell.Turns++
 	}
 	took := time.Since(began)
-	after, err := proc.Real().Read(time.Now, os.Getpid(), 0)
+	after, err := proc.Real().Read(time.Now, 0, os.Getpid())
 	if err != nil {
 		return cell, err
 	}

@@ -76,7 +76,7 @@ func Run(ctx context.Context, cfg Config) (rounds []Round, err error) {
 		return nil, err
 	}
 	defer w.Close()
-	if err := errors.Join(w.CreateTopic(goodTopic, 1), w.CreateTopic(wideTopic, widePartitions)); err != nil {
+	if err := errors.Join(w.CreateTopic(goodTopic, 1, 1), w.CreateTopic(wideTopic, widePartitions, 1)); err != nil {
 		return nil, err
 	}
 	defer first()()
@@ -110,7 +110,7 @@ func first() (undo func()) {
 // round runs both phases.
 func (c *Config) round(ctx context.Context, w *peer.Wire) (r Round, err error) {
 	r.Records = c.Records
-	before, err := proc.Real().Read(time.Now, c.Node.PID, os.Getpid())
+	before, err := proc.Real().Read(time.Now, os.Getpid(), c.Node.PID)
 	if err != nil {
 		return r, err
 	}
@@ -122,7 +122,7 @@ func (c *Config) round(ctx context.Context, w *peer.Wire) (r Round, err error) {
 	if err != nil {
 		return r, fmt.Errorf("under attack: %w", err)
 	}
-	after, err := proc.Real().Read(time.Now, c.Node.PID, os.Getpid())
+	after, err := proc.Real().Read(time.Now, os.Getpid(), c.Node.PID)
 	if err != nil {
 		return r, err
 	}

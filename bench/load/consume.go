@@ -19,7 +19,7 @@ func consumer(t Target, topic string, n int) (*kgo.Client, error) {
 		offsets[int32(i)] = kgo.NewOffset().At(0)
 	}
 	return kgo.NewClient(
-		kgo.SeedBrokers(t.Addr),
+		kgo.SeedBrokers(t.Addrs...),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: offsets}),
 		kgo.FetchMaxWait(fetchWait),
 	)

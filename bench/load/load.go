@@ -14,19 +14,22 @@ import (
 
 // Target is what a load runs against.
 type Target struct {
-	Addr   string
-	Data   string            // log directory, for the check of what is on disk
+	Addrs  []string          // of all nodes
+	Data   []string          // their log directories, for the check of what is on disk; each node has every replica
 	Topic  map[string]string // configuration of the topics
 	Prefix string            // of the topics' names
 }
 
+// replicas of a topic: one on each node.
+func (t Target) replicas() int16 { return int16(max(1, len(t.Addrs))) }
+
 // Result is what the driver saw.
 type Result struct {
 	Records  int64
-	Wall     time.Duration // from the first record to the last answer
-	Disk     Disk          // Produce and Lone
-	Ack      *stats.Histogram
-	EndToEnd *stats.Histogram // Lone: from Produce to the consumer's poll
+	Wall     time.Duration    // from the first record to the last answer
+	Disk     Disk             // of one replica; not of Consume
+	Ack      *stats.Histogram // Lone, Paced
+	EndToEnd *stats.Histogram // Lone, Paced: from Produce, or from when a record was due, to the consumer's poll
 }
 
 // Measure runs the measured part of a load and reads the counters around it.
@@ -43,6 +46,8 @@ func Run(ctx context.Context, t Target, s Scenario, measure Measure) (Result, er
 		return inTopic(ctx, t, s, func(topic string) (Result, error) { return produce(ctx, t, s, topic, measure) })
 	case Lone:
 		return inTopic(ctx, t, s, func(topic string) (Result, error) { return lone(ctx, t, s, topic, measure) })
+	case Paced:
+		return inTopic(ctx, t, s, func(topic string) (Result, error) { return paced(ctx, t, s, topic, measure) })
 	case Consume:
 		return consumeFilled(ctx, t, s, measure)
 	}
@@ -94,15 +99,37 @@ func verify(ctx context.Context, t Target, s Scenario, topic string) (Disk, erro
 	if err != nil {
 		return Disk{}, err
 	}
-	disk, err := ReadDisk(t.Data, topic)
-	if err != nil {
-		return disk, err
+	var disk Disk
+	for _, data := range t.Data {
+		if disk, err = awaitDisk(data, topic, s); err != nil {
+			return disk, err
+		}
 	}
-	return disk, s.checkSize(disk)
+	return disk, nil
+}
+
+const (
+	// replicaTimeout is how long a replica that acks=all did not wait for may
+	// take to have all records, and replicaEvery the pause between two looks.
+	replicaTimeout = 30 * time.Second
+	replicaEvery   = 20 * time.Millisecond
+)
+
+// awaitDisk reads a topic's replicas in a directory until they hold all records.
+func awaitDisk(data, topic string, s Scenario) (Disk, error) {
+	for deadline := time.Now().Add(replicaTimeout); ; time.Sleep(replicaEvery) {
+		disk, err := ReadDisk(data, topic)
+		if err == nil {
+			err = s.checkSize(disk)
+		}
+		if err == nil || time.Now().After(deadline) {
+			return disk, err
+		}
+	}
 }
 
 func newAdmin(t Target) (*kadm.Client, error) {
-	cl, err := kgo.NewClient(kgo.SeedBrokers(t.Addr))
+	cl, err := kgo.NewClient(kgo.SeedBrokers(t.Addrs...))
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +141,7 @@ func create(ctx context.Context, admin *kadm.Client, t Target, topic string, par
 	for name, value := range t.Topic {
 		configs[name] = &value
 	}
-	if _, err := admin.CreateTopic(ctx, int32(partitions), 1, configs, topic); err != nil {
+	if _, err := admin.CreateTopic(ctx, int32(partitions), t.replicas(), configs, topic); err != nil {
 		return fmt.Errorf("create %s: %w", topic, err)
 	}
 	return nil

@@ -39,7 +39,7 @@ const (
 // StartPress produces 1-KiB records to all partitions by turns until Stop.
 func StartPress(t Target, topic string, partitions int) (*Press, error) {
 	cl, err := kgo.NewClient(
-		kgo.SeedBrokers(t.Addr),
+		kgo.SeedBrokers(t.Addrs...),
 		kgo.ProducerBatchCompression(kgo.NoCompression()),
 		kgo.ProducerLinger(pressLinger),
 		kgo.MaxBufferedRecords(pressRecordsMax),

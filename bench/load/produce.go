@@ -35,7 +35,7 @@ func values(size int) [][]byte {
 // requests under way.
 func producer(t Target, s Scenario, linger time.Duration) (*kgo.Client, error) {
 	return kgo.NewClient(
-		kgo.SeedBrokers(t.Addr),
+		kgo.SeedBrokers(t.Addrs...),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerBatchCompression(kgo.NoCompression()),
 		kgo.ProducerBatchMaxBytes(int32(s.BatchBytes)),
@@ -100,8 +100,8 @@ func sendAll(ctx context.Context, cl *kgo.Client, s Scenario, topic string) erro
 	return nil
 }
 
-// connect makes the client learn the topic and open its connections with one
-// record of another topic, so that the measured part has none of it.
+// connect makes the client open its connections to all nodes with a record for
+// each partition of another topic, so that the measured part has none of it.
 func connect(ctx context.Context, cl *kgo.Client, t Target, s Scenario, topic string) error {
 	admin, err := newAdmin(t)
 	if err != nil {
@@ -109,11 +109,13 @@ func connect(ctx context.Context, cl *kgo.Client, t Target, s Scenario, topic st
 	}
 	defer admin.Close()
 	side := topic + "-connect"
-	if err := create(ctx, admin, t, side, 1); err != nil {
+	if err := create(ctx, admin, t, side, len(t.Addrs)); err != nil {
 		return err
 	}
-	if err := cl.ProduceSync(ctx, &kgo.Record{Topic: side, Value: make([]byte, s.RecordBytes)}).FirstErr(); err != nil {
-		return fmt.Errorf("produce to %s: %w", side, err)
+	for i := range t.Addrs {
+		if err := cl.ProduceSync(ctx, &kgo.Record{Topic: side, Partition: int32(i), Value: make([]byte, s.RecordBytes)}).FirstErr(); err != nil {
+			return fmt.Errorf("produce to %s: %w", side, err)
+		}
 	}
 	return remove(ctx, admin, side)
 }

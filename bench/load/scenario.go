@@ -9,6 +9,7 @@ type Kind string
 const (
 	Produce Kind = "produce" // as fast as the answers come
 	Lone    Kind = "lone"    // one record in flight, from produce to its arrival at a tailing consumer
+	Paced   Kind = "paced"   // so many records a second, each from when it is due to its arrival at a tailing consumer
 	Consume Kind = "consume" // read back from the page cache
 )
 
@@ -20,20 +21,49 @@ type Scenario struct {
 	BatchBytes  int // most bytes of a record batch
 	Partitions  int
 	Records     int64
-	// CPUMax is the most that the ratio of server CPU may be, ours to Kafka's.
-	CPUMax float64
+	PerSecond   int // Paced: records due in a second
+	// What the ratios, ours to Kafka's, have to be; 0 for no wish. CPUMax is for
+	// the servers' CPU, MBMin for the throughput at os and SyncMBMin at sync,
+	// P99Max for the end-to-end latency, RSSMax for the memory.
+	CPUMax, MBMin, SyncMBMin, P99Max, RSSMax float64
 }
 
 // Scenarios with their full amounts.
 func Scenarios() []Scenario {
 	return []Scenario{
-		{Name: "1k-large", Kind: Produce, RecordBytes: 1 << 10, BatchBytes: 1 << 20, Partitions: 6, Records: 2_000_000, CPUMax: 0.6},
-		{Name: "1k-16k", Kind: Produce, RecordBytes: 1 << 10, BatchBytes: 16 << 10, Partitions: 6, Records: 1_000_000, CPUMax: 0.6},
-		{Name: "100b-large", Kind: Produce, RecordBytes: 100, BatchBytes: 1 << 20, Partitions: 6, Records: 10_000_000, CPUMax: 0.6},
-		{Name: "100b-16k", Kind: Produce, RecordBytes: 100, BatchBytes: 16 << 10, Partitions: 6, Records: 5_000_000, CPUMax: 0.6},
+		{Name: "1k-large", Kind: Produce, RecordBytes: 1 << 10, BatchBytes: 1 << 20, Partitions: 6, Records: 2_000_000, CPUMax: 0.6, MBMin: 1},
+		{Name: "1k-16k", Kind: Produce, RecordBytes: 1 << 10, BatchBytes: 16 << 10, Partitions: 6, Records: 1_000_000, CPUMax: 0.6, MBMin: 1},
+		{Name: "100b-large", Kind: Produce, RecordBytes: 100, BatchBytes: 1 << 20, Partitions: 6, Records: 10_000_000, CPUMax: 0.6, MBMin: 1},
+		{Name: "100b-16k", Kind: Produce, RecordBytes: 100, BatchBytes: 16 << 10, Partitions: 6, Records: 5_000_000, CPUMax: 0.6, MBMin: 1},
 		{Name: "lone", Kind: Lone, RecordBytes: 1 << 10, BatchBytes: 16 << 10, Partitions: 1, Records: 20_000, CPUMax: 0.6},
-		{Name: "consume", Kind: Consume, RecordBytes: 1 << 10, BatchBytes: 1 << 20, Partitions: 6, Records: 3_000_000, CPUMax: 0.9},
+		{Name: "consume", Kind: Consume, RecordBytes: 1 << 10, BatchBytes: 1 << 20, Partitions: 6, Records: 3_000_000, CPUMax: 0.9, MBMin: 1},
 	}
+}
+
+// ClusterScenarios are the loads of three nodes, with their full amounts.
+func ClusterScenarios() []Scenario {
+	out := []Scenario{
+		{Name: "1k-large", Kind: Produce, RecordBytes: 1 << 10, BatchBytes: 1 << 20, Partitions: 6, Records: 1_000_000},
+		{Name: "1k-16k", Kind: Produce, RecordBytes: 1 << 10, BatchBytes: 16 << 10, Partitions: 6, Records: 500_000},
+		{Name: "100b-large", Kind: Produce, RecordBytes: 100, BatchBytes: 1 << 20, Partitions: 6, Records: 5_000_000},
+		{Name: "100b-16k", Kind: Produce, RecordBytes: 100, BatchBytes: 16 << 10, Partitions: 6, Records: 2_500_000},
+		{Name: "lone", Kind: Lone, RecordBytes: 1 << 10, BatchBytes: 16 << 10, Partitions: 1, Records: 10_000},
+		{Name: "paced", Kind: Paced, RecordBytes: 1 << 10, BatchBytes: 16 << 10, Partitions: 6, Records: 30_000, PerSecond: 1000},
+		{Name: "consume", Kind: Consume, RecordBytes: 1 << 10, BatchBytes: 1 << 20, Partitions: 6, Records: 1_000_000},
+	}
+	for i := range out {
+		s := &out[i]
+		s.CPUMax, s.RSSMax = 0.6, 0.1
+		switch s.Kind {
+		case Produce:
+			s.MBMin, s.SyncMBMin = 1.2, 0.9
+		case Consume:
+			s.CPUMax, s.MBMin = 0.9, 1
+		case Lone, Paced:
+			s.P99Max = 0.8
+		}
+	}
+	return out
 }
 
 // Scale changes the amount; at least one record a partition stays.

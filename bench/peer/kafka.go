@@ -54,24 +54,49 @@ func (k Kafka) Start(data string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	return k.start(data, newClusterID(), 1, addrs[:1], addrs[1:])
+}
+
+// StartCluster formats empty folders of data and starts n nodes, each of them
+// broker and controller, on free ports of this machine.
+func (k Kafka) StartCluster(data string, n int) (*Cluster, error) {
+	addrs, err := FreeAddrs(2 * n)
+	if err != nil {
+		return nil, err
+	}
+	id := newClusterID()
+	starts := make([]func() (*Server, error), n)
+	for i := range n {
+		starts[i] = func() (*Server, error) {
+			return k.start(filepath.Join(data, fmt.Sprint(i+1)), id, i+1, addrs[:n], addrs[n:])
+		}
+	}
+	return newCluster("kafka", starts)
+}
+
+func newClusterID() string {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(id[:])
+}
+
+// start starts node id of the nodes at the addresses.
+func (k Kafka) start(data, cluster string, id int, clients, controllers []string) (*Server, error) {
 	if err := os.MkdirAll(data, 0o755); err != nil {
 		return nil, err
 	}
 	properties := data + ".properties"
-	if err := os.WriteFile(properties, []byte(kafkaProperties(data, addrs[0], addrs[1])), 0o644); err != nil {
+	if err := os.WriteFile(properties, []byte(kafkaProperties(data, id, clients, controllers)), 0o644); err != nil {
 		return nil, err
 	}
 	if _, err := os.Stat(filepath.Join(data, "meta.properties")); err != nil {
-		var id [16]byte
-		_, _ = rand.Read(id[:]) // never fails
-		cluster := base64.RawURLEncoding.EncodeToString(id[:])
 		out, err := k.command(nil, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", properties).CombinedOutput()
 		if err != nil {
 			return nil, fmt.Errorf("format Kafka's directory: %w\n%s", err, out)
 		}
 	}
 	cmd := k.command(heap[:], "kafka.Kafka", properties)
-	return Start(Spec{Name: "kafka", Addr: addrs[0], Data: data, Command: cmd.Args})
+	return Start(Spec{Name: "kafka", Addr: clients[id-1], Data: data, Command: cmd.Args})
 }
 
 func (k Kafka) command(flags []string, class string, args ...string) *exec.Cmd {
@@ -79,19 +104,21 @@ func (k Kafka) command(flags []string, class string, args ...string) *exec.Cmd {
 	return exec.Command(k.java, append(all, args...)...)
 }
 
-// kafkaProperties are Kafka's defaults but for what a single node needs.
-func kafkaProperties(data, addr, controller string) string {
+// kafkaProperties are Kafka's defaults but for the addresses and what fewer
+// nodes than its defaults are made for need.
+func kafkaProperties(data string, id int, clients, controllers []string) string {
+	replicas := min(3, len(clients))
 	return strings.Join([]string{
 		"process.roles=broker,controller",
-		"node.id=1",
-		"controller.quorum.voters=1@" + controller,
-		"listeners=PLAINTEXT://" + addr + ",CONTROLLER://" + controller,
+		fmt.Sprintf("node.id=%d", id),
+		"controller.quorum.voters=" + voters(controllers),
+		"listeners=PLAINTEXT://" + clients[id-1] + ",CONTROLLER://" + controllers[id-1],
 		"controller.listener.names=CONTROLLER",
 		"listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
 		"log.dirs=" + data,
-		"offsets.topic.replication.factor=1",
-		"transaction.state.log.replication.factor=1",
-		"transaction.state.log.min.isr=1",
+		fmt.Sprintf("offsets.topic.replication.factor=%d", replicas),
+		fmt.Sprintf("transaction.state.log.replication.factor=%d", replicas),
+		fmt.Sprintf("transaction.state.log.min.isr=%d", min(2, replicas)),
 		"",
 	}, "\n")
 }

@@ -137,12 +137,12 @@ func (w *Wire) EndOffsets(topic string, n int) ([]int64, error) {
 // createTimeout is how long a server may take to make a topic.
 const createTimeout = 5 * time.Second
 
-// CreateTopic makes a topic with one replica of each partition.
-func (w *Wire) CreateTopic(name string, partitions int32) error {
+// CreateTopic makes a topic with so many replicas of each partition.
+func (w *Wire) CreateTopic(name string, partitions int32, replicas int16) error {
 	request := kmsg.NewPtrCreateTopicsRequest()
 	request.Version, request.TimeoutMillis = createTopicsVersion, int32(createTimeout.Milliseconds())
 	t := kmsg.NewCreateTopicsRequestTopic()
-	t.Topic, t.NumPartitions, t.ReplicationFactor = name, partitions, 1
+	t.Topic, t.NumPartitions, t.ReplicationFactor = name, partitions, replicas
 	request.Topics = append(request.Topics, t)
 	answer, err := w.Ask(request)
 	if err != nil {

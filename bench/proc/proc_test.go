@@ -45,7 +45,7 @@ func (m *machine) times(user, nice, system, idle, iowait, irq, softirq, steal in
 
 func (m *machine) read(at time.Time) proc.Reading {
 	m.t.Helper()
-	r, err := m.fs.Read(func() time.Time { return at }, 10, 20)
+	r, err := m.fs.Read(func() time.Time { return at }, 20, 10, 11)
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -54,11 +54,12 @@ func (m *machine) read(at time.Time) proc.Reading {
 
 const kthread = 0x0020_8040
 
-// TestWhoHadTheProcessors: ten seconds on two processors, of which the server
-// had 6 s, the driver 4 s, kernel threads 1.5 s, and others 3 s.
+// TestWhoHadTheProcessors: ten seconds on two processors, of which the two
+// servers had 6 s, the driver 4 s, kernel threads 1.5 s, and others 3 s.
 func TestWhoHadTheProcessors(t *testing.T) {
 	m := newMachine(t)
-	m.process(10, 0x400000, 1000, 500)
+	m.process(10, 0x400000, 900, 500)
+	m.process(11, 0x400000, 100, 0)
 	m.process(20, 0x400000, 300, 0)
 	m.process(2, kthread, 0, 40)
 	m.process(30, 0x400000, 5000, 0)
@@ -66,7 +67,8 @@ func TestWhoHadTheProcessors(t *testing.T) {
 	start := time.Unix(1000, 0)
 	before := m.read(start)
 
-	m.process(10, 0x400000, 1450, 650)
+	m.process(10, 0x400000, 1150, 650)
+	m.process(11, 0x400000, 300, 0)
 	m.process(20, 0x400000, 600, 100)
 	m.process(2, kthread, 0, 140)
 	m.process(3, kthread, 0, 50) // new
@@ -94,6 +96,7 @@ func TestWhoHadTheProcessors(t *testing.T) {
 func TestRounding(t *testing.T) {
 	m := newMachine(t)
 	m.process(10, 0, 0, 0)
+	m.process(11, 0, 0, 0)
 	m.process(20, 0, 0, 0)
 	m.times(100, 0, 0, 0, 0, 0, 0, 0)
 	before := m.read(time.Unix(0, 0))
@@ -140,7 +143,7 @@ func TestOwnTime(t *testing.T) {
 		t.Skip("no /proc")
 	}
 	f := proc.Real()
-	before, err := f.Read(time.Now, os.Getpid(), 0)
+	before, err := f.Read(time.Now, 0, os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +151,7 @@ func TestOwnTime(t *testing.T) {
 		if x%1000000 != 0 {
 			continue
 		}
-		now, err := f.Read(time.Now, os.Getpid(), 0)
+		now, err := f.Read(time.Now, 0, os.Getpid())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,16 +10,20 @@ type Reading struct {
 	kernel         map[int]time.Duration
 }
 
-// Read reads the counters of the machine and of the two processes. A driver of
-// 0 is none: the server drives itself. The time is now's, asked for beside the
-// machine's counters, since a busy machine may take a while over the others.
-func (f FS) Read(now func() time.Time, server, driver int) (Reading, error) {
+// Read reads the counters of the machine, of the driver and of the servers. A
+// driver of 0 is none: the server drives itself. The time is now's, asked for
+// beside the machine's counters, since a busy machine may take a while over the
+// others.
+func (f FS) Read(now func() time.Time, driver int, servers ...int) (Reading, error) {
 	var r Reading
-	s, err := f.Process(server)
-	if err != nil {
-		return r, err
+	for _, pid := range servers {
+		s, err := f.Process(pid)
+		if err != nil {
+			return r, err
+		}
+		r.server += s.CPU
 	}
-	r.server = s.CPU
+	var err error
 	if driver != 0 {
 		d, err := f.Process(driver)
 		if err != nil {
@@ -38,7 +42,7 @@ func (f FS) Read(now func() time.Time, server, driver int) (Reading, error) {
 // Usage is who had the processors between two readings.
 type Usage struct {
 	Wall                           time.Duration
-	Server, Driver, Kernel, Others time.Duration // of processor time
+	Server, Driver, Kernel, Others time.Duration // of processor time; Server is all servers'
 	// OthersShare is the part of the whole machine's time (wall times
 	// processors) that others had, 0 to 1.
 	OthersShare float64

@@ -65,7 +65,7 @@ const (
 // start starts a server, waits for the first Metadata answer and then for ready.
 func (c *Config) start(data string, ready func(*peer.Server) error) (*peer.Server, Result, error) {
 	r := Result{Part: "start", System: c.System}
-	before, err := proc.Real().Read(time.Now, os.Getpid(), 0)
+	before, err := proc.Real().Read(time.Now, 0, os.Getpid())
 	if err != nil {
 		return nil, r, err
 	}
@@ -90,7 +90,7 @@ func (c *Config) start(data string, ready func(*peer.Server) error) (*peer.Serve
 // account fills in memory and the share of others. The server began after the
 // first reading: its time is all that it has used.
 func (c *Config) account(server *peer.Server, before proc.Reading, r *Result) error {
-	after, err := proc.Real().Read(time.Now, os.Getpid(), 0)
+	after, err := proc.Real().Read(time.Now, 0, os.Getpid())
 	if err != nil {
 		return err
 	}
@@ -166,7 +166,7 @@ func (c *Config) Killed(ctx context.Context, s load.Scenario, rounds int, pressu
 		return nil, err
 	}
 	defer func() { server.Kill() }()
-	topic, err := load.Fill(ctx, load.Target{Addr: server.Addr, Data: server.Data}, s)
+	topic, err := load.Fill(ctx, load.Target{Addrs: []string{server.Addr}, Data: []string{server.Data}}, s)
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +174,7 @@ func (c *Config) Killed(ctx context.Context, s load.Scenario, rounds int, pressu
 		if err := ctx.Err(); err != nil {
 			return results, err
 		}
-		press, err := load.StartPress(load.Target{Addr: server.Addr}, topic, s.Partitions)
+		press, err := load.StartPress(load.Target{Addrs: []string{server.Addr}}, topic, s.Partitions)
 		if err != nil {
 			return results, err
 		}
