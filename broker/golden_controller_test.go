@@ -17,6 +17,7 @@ var controllerScripts = map[int16]script{
 	55: scriptDescribeQuorum, 56: scriptAlterPartition, 57: scriptUpdateFeatures, 59: scriptFetchSnapshot,
 	60: scriptControllerDescribeCluster, 62: scriptBrokerRegistration, 63: scriptBrokerHeartbeat, 64: scriptUnregisterBroker,
 	67: scriptAllocateProducerIDs, 70: scriptControllerRegistration, 73: scriptAssignReplicas,
+	80: scriptAddRaftVoter, 81: scriptRemoveRaftVoter,
 }
 
 // keyless is a batch whose second record has no key.

@@ -23,7 +23,7 @@ var brokerScripts = map[int16]script{
 	32: scriptDescribeConfigs, 33: scriptAlterConfigs, 35: scriptDescribeLogDirs, 37: scriptCreatePartitions,
 	42: scriptDeleteGroups, 43: scriptElectLeaders, 44: scriptIncrementalAlterConfigs, 46: scriptListReassignments,
 	47: scriptOffsetDelete, 55: scriptDescribeQuorum, 57: scriptUpdateFeatures, 60: scriptDescribeCluster,
-	64: scriptUnregisterBroker, 75: scriptDescribeTopicPartitions,
+	64: scriptUnregisterBroker, 75: scriptDescribeTopicPartitions, 80: scriptAddRaftVoter, 81: scriptRemoveRaftVoter,
 }
 
 // topic creates a topic without recording it.
@@ -460,6 +460,16 @@ func scriptDescribeCluster(v int16, s *session) {
 	if v >= 1 {
 		s.do("for controllers", &kmsg.DescribeClusterRequest{EndpointType: 2})
 	}
+}
+
+func scriptAddRaftVoter(_ int16, s *session) {
+	s.do("without a directory", &kmsg.AddRaftVoterRequest{VoterID: 2, TimeoutMillis: 100, AckWhenCommitted: true})
+	other := "another"
+	s.do("of another cluster", &kmsg.AddRaftVoterRequest{ClusterID: &other, VoterID: 2, VoterDirectoryID: kafka.UUID{15: 9}, TimeoutMillis: 100})
+}
+
+func scriptRemoveRaftVoter(_ int16, s *session) {
+	s.do("unknown", &kmsg.RemoveRaftVoterRequest{VoterID: 2, VoterDirectoryID: kafka.UUID{15: 9}})
 }
 
 func scriptUnregisterBroker(_ int16, s *session) {

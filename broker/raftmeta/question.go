@@ -130,7 +130,7 @@ func readAnswer(r io.Reader) (a Answer, err error) {
 	return a, nil
 }
 
-// answer encodes what a node says of itself.
+// append encodes what a node says of itself.
 func (a Answer) append(dst []byte) []byte {
 	status := byte(preambleEmpty)
 	if a.ClusterID != "" {
