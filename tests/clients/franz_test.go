@@ -99,8 +99,9 @@ func consume(t *testing.T, c *kgo.Client, n int) []*kgo.Record {
 	return got
 }
 
-func TestFranzEveryCodecAndAcks(t *testing.T) {
-	n := node.Start(t, node.Options{})
+func TestFranzEveryCodecAndAcks(t *testing.T) { everywhere(t, franzEveryCodecAndAcks) }
+
+func franzEveryCodecAndAcks(t *testing.T, n *node.Node, _ int) {
 	codecs := map[string]kgo.CompressionCodec{
 		"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(),
 		"lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
@@ -135,7 +136,10 @@ func TestFranzEveryCodecAndAcks(t *testing.T) {
 }
 
 func TestFranzGroupResumesWhereItCommitted(t *testing.T) {
-	n := node.Start(t, node.Options{Flags: []string{"--set", "group.initial.rebalance.delay.ms=0"}})
+	everywhere(t, franzGroupResumesWhereItCommitted)
+}
+
+func franzGroupResumesWhereItCommitted(t *testing.T, n *node.Node, _ int) {
 	createTopic(t, n, "grouped", 4)
 	p := franz(t, n, kgo.DefaultProduceTopic("grouped"))
 	produce := func(from, to int) {

@@ -46,9 +46,10 @@ func TestJavaConsoleEveryCodec(t *testing.T) {
 	}
 }
 
-func TestJavaPerfTools(t *testing.T) {
+func TestJavaPerfTools(t *testing.T) { everywhere(t, javaPerfTools) }
+
+func javaPerfTools(t *testing.T, n *node.Node, _ int) {
 	jars := kafkajvm.Tools(t)
-	n := node.Start(t, node.Options{Flags: []string{"--set", "group.initial.rebalance.delay.ms=0"}})
 	createTopic(t, n, "perf", 3)
 	out := jars.Run(t, "", producerPerf, "--topic", "perf", "--num-records", "50000", "--record-size", "200", "--throughput", "-1",
 		"--bootstrap-server", n.Kafka, "--command-property", "acks=all")

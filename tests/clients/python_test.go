@@ -29,12 +29,15 @@ var python = sync.OnceValues(func() (string, error) {
 })
 
 func TestConfluentKafkaEveryCodecAndGroups(t *testing.T) {
+	everywhere(t, confluentKafkaEveryCodecAndGroups)
+}
+
+func confluentKafkaEveryCodecAndGroups(t *testing.T, n *node.Node, _ int) {
 	peer.Program(t, "python3")
 	bin, err := python()
 	if err != nil {
 		peer.Skip(t, "confluent-kafka", err.Error())
 	}
-	n := node.Start(t, node.Options{Flags: []string{"--set", "group.initial.rebalance.delay.ms=0"}})
 	out, err := exec.Command(bin, filepath.Join("testdata", "roundtrip.py"), n.Kafka).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
