@@ -8,7 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/moldau/moldau/internal/peer"
+	"github.com/moldau/moldau/tests/confluent"
 	"github.com/moldau/moldau/tests/kafkajvm"
 	"github.com/moldau/moldau/tests/node"
 )
@@ -32,12 +32,7 @@ func TestTransactionsAreRefusedByName(t *testing.T) {
 		}
 	})
 	t.Run("librdkafka", func(t *testing.T) {
-		peer.Program(t, "python3")
-		bin, err := python()
-		if err != nil {
-			peer.Skip(t, "confluent-kafka", err.Error())
-		}
-		out, err := exec.Command(bin, filepath.Join("testdata", "transaction.py"), n.Kafka).CombinedOutput()
+		out, err := exec.Command(confluent.Python(t), filepath.Join("testdata", "transaction.py"), n.Kafka).CombinedOutput()
 		if err == nil || !strings.Contains(string(out), notServed) {
 			t.Errorf("%v\n%s", err, out)
 		}

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -16,12 +19,15 @@ import (
 
 	"github.com/moldau/moldau/linearizability"
 	"github.com/moldau/moldau/linearizability/history"
+	"github.com/moldau/moldau/tests/confluent"
+	"github.com/moldau/moldau/tests/kafkajvm"
 	"github.com/moldau/moldau/tests/node"
 )
 
 const (
 	// chaosDuration in continuous integration; MOLDAU_CHAOS_DURATION says otherwise.
-	chaosDuration = 60 * time.Second
+	chaosDuration   = 50 * time.Second
+	clientsDuration = 30 * time.Second
 	// patience is how long anything may take; it is no measurement.
 	patience = 2 * time.Minute
 	// acksMax: a strike lasts until up to so many more appends are acknowledged.
@@ -34,38 +40,96 @@ const (
 // followers and controllers, one or all, while clients write and read. Whatever
 // was acknowledged is there at the end, once, in order, and the same everywhere.
 func TestChaos(t *testing.T) {
+	c := newChaos(t, "chaos")
+	c.create(&topic{name: "few", partitions: 3, durability: history.DurabilitySync}, &topic{name: "one", partitions: 1, durability: history.DurabilitySync})
+	c.run(lasting(t, chaosDuration))
+}
+
+// TestChaosUnderOtherClients is TestChaos with the idempotent producers of Java
+// and of librdkafka beside.
+func TestChaosUnderOtherClients(t *testing.T) {
+	jars := kafkajvm.Tools(t)
+	python := confluent.Python(t)
+	c := newChaos(t, "clients")
+	java := &topic{name: "java", partitions: 2, durability: history.DurabilitySync, foreign: true}
+	librdkafka := &topic{name: "librdkafka", partitions: 2, durability: history.DurabilitySync, foreign: true}
+	c.create(&topic{name: "franz", partitions: 1, durability: history.DurabilitySync}, java, librdkafka)
+	settings := filepath.Join(t.TempDir(), "producer.properties")
+	if err := os.WriteFile(settings, []byte("enable.idempotence=true\nretries=2147483647\ndelivery.timeout.ms=600000\nrequest.timeout.ms=2000\nretry.backoff.ms=50\nlinger.ms=2\n"+
+		"retry.backoff.max.ms=100\nreconnect.backoff.max.ms=200\nmax.block.ms=600000\nmetadata.max.age.ms=2000\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.foreign = []*foreign{
+		{load: c.load, name: "java", topic: java, program: programJava,
+			cmd: jars.Command("org.apache.kafka.tools.VerifiableProducer", "--bootstrap-server", c.cluster.Seeds(), "--topic", java.name,
+				"--value-prefix", fmt.Sprint(programJava), "--throughput", fmt.Sprint(recordsASecond), "--acks", "-1", "--command-config", settings)},
+		{load: c.load, name: "librdkafka", topic: librdkafka, program: programPython,
+			cmd: exec.Command(python, filepath.Join("testdata", "produce.py"), c.cluster.Seeds(), librdkafka.name, fmt.Sprint(programPython), fmt.Sprint(recordsASecond))},
+	}
+	c.run(lasting(t, clientsDuration))
+}
+
+func newChaos(t *testing.T, name string) *chaos {
+	t.Helper()
 	seed := drawn(t)
-	c := &chaos{t: t, rng: rand.New(rand.NewPCG(seed, 0))}
+	c := &chaos{t: t, rng: rand.New(rand.NewPCG(seed, 0)), struck: map[string]int{}}
 	c.cluster = node.StartCluster(t, "--set", "offsets.topic.num.partitions=1", "--set", "log.segment.bytes=1048576",
 		"--set", "metadata.log.max.record.bytes.between.snapshots=65536")
-	c.load = &load{t: t, cluster: c.cluster, record: newRecorder(fmt.Sprint("chaos-", seed), seed)}
+	c.load = &load{t: t, cluster: c.cluster, record: newRecorder(fmt.Sprint(name, "-", seed), seed)}
+	return c
+}
+
+func (c *chaos) create(topics ...*topic) {
+	c.t.Helper()
 	within, cancel := context.WithTimeout(context.Background(), patience)
-	c.load.create(within, &topic{name: "few", partitions: 3, durability: history.DurabilitySync}, &topic{name: "one", partitions: 1, durability: history.DurabilitySync})
-	cancel()
+	defer cancel()
+	c.load.create(within, topics...)
+}
+
+// run strikes for a while under load, heals, and has the history judged.
+func (c *chaos) run(lasts time.Duration) {
+	t := c.t
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	var done sync.WaitGroup
 	defer done.Wait()
 	defer stop()
 	c.load.run(ctx, &done)
+	for _, f := range c.foreign {
+		f.start(ctx, &done)
+		c.load.clients = append(c.load.clients, f.name)
+		c.progress(f.name, 0)
+	}
 	c.admin = c.load.client("watcher")
 	c.acked(acksMax)
-	until := time.Now().Add(lasting(t))
+	until := time.Now().Add(lasts)
 	for time.Now().Before(until) && !t.Failed() {
 		c.strike()
 	}
 	c.whole()
-	c.load.record.event(history.Event{Kind: history.EventHealed, Node: history.Unknown, Clients: c.load.clients, DeadlineNs: int64(patience)})
 	healed := c.load.record.now()
+	c.load.record.event(history.Event{Kind: history.EventHealed, Node: history.Unknown, Clients: c.native(), DeadlineNs: int64(patience)})
 	for _, client := range c.load.clients {
 		c.progress(client, healed)
 	}
 	stop()
 	done.Wait()
+	c.finish(healed)
+}
+
+// finish reads everything and judges.
+func (c *chaos) finish(healed int64) {
+	t := c.t
+	t.Helper()
 	c.whole()
-	within, cancel = context.WithTimeout(context.Background(), patience)
+	within, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := c.load.finalReads(within); err != nil {
 		t.Error(err)
+	}
+	for _, f := range c.foreign {
+		f.untold()
+		t.Logf("%s: %d appends acknowledged", f.name, len(f.acked))
 	}
 	for _, err := range c.load.problems {
 		t.Error(err)
@@ -75,8 +139,15 @@ func TestChaos(t *testing.T) {
 	h.End = max(h.End, healed+int64(patience)) // nobody waited for longer
 	judge(t, h, linearizability.Options{})
 	if t.Failed() {
-		keep(t, h)
+		t.Logf("the history is in %s", keep(t, h))
 	}
+}
+
+// native are the clients that say when they ask for something.
+func (c *chaos) native() []string {
+	return slices.DeleteFunc(slices.Clone(c.load.clients), func(name string) bool {
+		return slices.ContainsFunc(c.foreign, func(f *foreign) bool { return f.name == name })
+	})
 }
 
 func drawn(t *testing.T) uint64 {
@@ -91,10 +162,10 @@ func drawn(t *testing.T) uint64 {
 	return seed
 }
 
-func lasting(t *testing.T) time.Duration {
+func lasting(t *testing.T, otherwise time.Duration) time.Duration {
 	s := os.Getenv("MOLDAU_CHAOS_DURATION")
 	if s == "" {
-		return chaosDuration
+		return otherwise
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil {
@@ -111,6 +182,7 @@ type chaos struct {
 	admin   *kgo.Client
 	strikes int
 	struck  map[string]int
+	foreign []*foreign
 }
 
 // acked waits for more acknowledgements.
@@ -203,9 +275,6 @@ func (c *chaos) strike() {
 		how = "kill" // a stop that is announced wants a controller
 	}
 	c.strikes++
-	if c.struck == nil {
-		c.struck = map[string]int{}
-	}
 	c.struck[how+" "+what]++
 	c.t.Logf("%6.2fs strike %d: %s %s %v", float64(c.load.record.now())/1e9, c.strikes, how, what, ids)
 	for _, id := range ids {

@@ -23,6 +23,8 @@ const (
 	windowMax = 4
 	// recordPad bytes stand behind each record's number.
 	recordPad = 200
+	// problemsMax of the clients' problems are kept.
+	problemsMax = 10
 )
 
 // topic is one that the load writes to.
@@ -32,6 +34,7 @@ type topic struct {
 	uuid       [16]byte
 	partitions int32
 	durability history.Durability
+	foreign    bool // another program writes to it
 }
 
 // load is what clients do to a cluster, and its record.
@@ -49,7 +52,9 @@ type load struct {
 func (l *load) problem(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.problems = append(l.problems, fmt.Errorf(format, args...))
+	if len(l.problems) < problemsMax {
+		l.problems = append(l.problems, fmt.Errorf(format, args...))
+	}
 }
 
 // settings that every client has: it asks again soon, and gives up a broker that
@@ -106,11 +111,14 @@ func (l *load) byName(name string) *topic {
 func (l *load) run(ctx context.Context, done *sync.WaitGroup) {
 	producer := l.client("producer", kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.StopProducerOnDataLossDetected(),
 		kgo.ProducerLinger(0), kgo.RecordRetries(1_000_000), kgo.ProducerBatchCompression(kgo.NoCompression()))
-	var all map[string]map[int32]kgo.Offset = map[string]map[int32]kgo.Offset{}
+	all := map[string]map[int32]kgo.Offset{}
 	for _, t := range l.topics {
 		all[t.name] = map[int32]kgo.Offset{}
 		for p := range t.partitions {
 			all[t.name][p] = kgo.NewOffset().AtStart()
+			if t.foreign {
+				continue
+			}
 			name := fmt.Sprintf("producer-%s-%d", t.name, p)
 			l.clients = append(l.clients, name)
 			done.Go(func() { l.produce(ctx, producer, name, t, p) })
@@ -167,8 +175,12 @@ func (l *load) records(in []*kgo.Record) []history.Record {
 	out := make([]history.Record, 0, len(in))
 	for _, r := range in {
 		number, _, _ := strings.Cut(string(r.Value), " ")
-		value, err := strconv.ParseUint(number, 10, 64)
-		if err != nil || len(r.Value) != len(number)+1+recordPad {
+		value, err := strconv.ParseUint(number, 10, programShift)
+		valid := err == nil && len(r.Value) == len(number)+1+recordPad
+		if !valid {
+			value, valid = foreignValue(string(r.Value))
+		}
+		if !valid {
 			l.problem("%s-%d offset %d: nobody wrote %.40q", r.Topic, r.Partition, r.Offset, r.Value)
 			continue
 		}
