@@ -77,6 +77,7 @@ func (k Kafka) StartCluster(data string, n int) (*Cluster, error) {
 func newClusterID() string {
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // never fails
+	id[0] &= 0x7f           // a text that begins with "-" is an option to Kafka's command
 	return base64.RawURLEncoding.EncodeToString(id[:])
 }
 

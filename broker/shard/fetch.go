@@ -34,7 +34,8 @@ type FetchWait struct {
 	use      atomic.Uint64 // which use it is
 	minBytes atomic.Int64
 	left     atomic.Int32
-	sum      atomic.Int64
+	sum      atomic.Int64 // available: answered and grown
+	grew     atomic.Bool  // some of sum came after its shard's answer
 	woken    atomic.Bool
 	wake     chan struct{}
 }
@@ -49,6 +50,7 @@ func (w *FetchWait) Arm(shards int, minBytes int64) {
 	w.minBytes.Store(minBytes)
 	w.left.Store(int32(shards))
 	w.sum.Store(0)
+	w.grew.Store(false)
 	w.woken.Store(false)
 	select {
 	case <-w.wake:
@@ -56,14 +58,46 @@ func (w *FetchWait) Arm(shards int, minBytes int64) {
 	}
 }
 
-// Answered says that every shard has answered; else a wake was a stale one.
-func (w *FetchWait) Answered() bool { return w.left.Load() <= 0 }
+// Answered says that every shard has answered; else a wake was a stale one, or
+// of growth on a shard that was quicker than the others. What grew before the
+// owner looked wakes it once more: one wake may have stood for both, and what was
+// too little when it grew may be enough with the last answer.
+func (w *FetchWait) Answered() bool {
+	if w.left.Load() > 0 {
+		return false
+	}
+	if w.woken.Load() || w.grew.Load() && w.sum.Load() >= w.minBytes.Load() {
+		w.signal()
+	}
+	return true
+}
 
 // Grown says that enough arrived since the answers.
 func (w *FetchWait) Grown() bool { return w.woken.Load() }
 
 // Wake receives when all shards have answered, and later when enough grew.
 func (w *FetchWait) Wake() <-chan struct{} { return w.wake }
+
+// answered counts a shard's answer; the last one wakes the owner, to whom the
+// questions then belong again.
+func (w *FetchWait) answered(available int64) {
+	w.sum.Add(available)
+	if w.left.Add(-1) == 0 {
+		w.signal()
+	}
+}
+
+// grow counts what came after a shard's answer, and wakes the owner when that
+// is enough or regardless. It reports whether it did.
+func (w *FetchWait) grow(delta int64, regardless bool) bool {
+	w.grew.Store(true) // before the sum: who adds the rest sees it
+	if w.sum.Add(delta) < w.minBytes.Load() && !regardless {
+		return false
+	}
+	w.woken.Store(true)
+	w.signal()
+	return true
+}
 
 func (w *FetchWait) signal() {
 	select {
@@ -86,7 +120,7 @@ func (f *Fetch) Send() {
 		for i := range f.Parts {
 			f.Parts[i].Answer = replica.FetchAnswer{Code: kafka.ErrNotLeaderOrFollower}
 		}
-		f.answered()
+		f.Wait.answered(0)
 	}
 }
 
@@ -110,17 +144,7 @@ func (f *Fetch) on(s *Shard) {
 			p.Handle.watch(watcher{wait: f.Wait, use: f.Wait.use.Load(), ask: p.Ask, seen: p.Answer.Available})
 		}
 	}
-	f.Wait.sum.Add(available)
-	f.answered()
-}
-
-// answered counts this shard's answer; the last one wakes the owner, to whom
-// f then belongs again.
-func (f *Fetch) answered() {
-	w := f.Wait
-	if w.left.Add(-1) == 0 {
-		w.signal()
-	}
+	f.Wait.answered(available)
 }
 
 // watch replaces the same wait's watcher or adds one.
@@ -144,12 +168,9 @@ func (h *Handle) grown() {
 		a := h.machine.Fetch(w.ask)
 		delta := a.Available - w.seen
 		w.seen = a.Available
-		if a.Code != kafka.ErrNone || h.closed || w.wait.sum.Add(delta) >= w.wait.minBytes.Load() {
-			w.wait.woken.Store(true)
-			w.wait.signal()
-			continue
+		if !w.wait.grow(delta, a.Code != kafka.ErrNone || h.closed) {
+			kept = append(kept, w)
 		}
-		kept = append(kept, w)
 	}
 	clear(h.watchers[len(kept):])
 	h.watchers = kept
