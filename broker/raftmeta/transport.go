@@ -47,6 +47,10 @@ type Transport struct {
 	stream     *streamLayer
 	onProgress func(raft.ServerID, uint64)
 	forgetLife func()
+
+	mu     sync.Mutex
+	closed bool
+	calls  sync.WaitGroup // of TimeoutNow, begun before closed
 }
 
 // AppendEntries sends entries or a heartbeat, and notes how far the follower is.
@@ -62,6 +66,21 @@ func (t *Transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, a
 // turn of the controller fits into one, and each answer is seen.
 func (t *Transport) AppendEntriesPipeline(raft.ServerID, raft.ServerAddress) (raft.AppendPipeline, error) {
 	return nil, raft.ErrPipelineReplicationNotSupported
+}
+
+// TimeoutNow has a follower stand for election at once. Raft calls it on a
+// goroutine that it does not wait for, while another waits for the answer alone,
+// though raft has ended: Close waits for the call, and it always returns.
+func (t *Transport) TimeoutNow(id raft.ServerID, target raft.ServerAddress, args *raft.TimeoutNowRequest, resp *raft.TimeoutNowResponse) error {
+	t.mu.Lock()
+	if t.closed {
+		t.mu.Unlock()
+		return raft.ErrTransportShutdown
+	}
+	t.calls.Add(1)
+	t.mu.Unlock()
+	defer t.calls.Done()
+	return outlive(func() error { return t.NetworkTransport.TimeoutNow(id, target, args, resp) })
 }
 
 // NewTransport starts a transport. It listens nowhere itself: the controller
@@ -100,11 +119,16 @@ func (t *Transport) AcceptRaft(conn transport.Conn, first []byte) error {
 // false: a leader whose disk hangs must not go on leading.
 func (t *Transport) Suspend(suspended bool) { t.stream.suspend(suspended) }
 
-// Close ends the transport and its connections.
+// Close ends the transport, its connections, and the calls that raft does not
+// wait for.
 func (t *Transport) Close() error {
 	err := t.NetworkTransport.Close()
 	t.stream.suspend(true)
 	t.CloseStreams()
+	t.mu.Lock()
+	t.closed = true
+	t.mu.Unlock()
+	t.calls.Wait() // their connections are closed
 	t.forgetLife()
 	return err
 }
