@@ -243,6 +243,7 @@ func (b *Broker) startQuorum(store *raftmeta.Store) error {
 		Endpoints: b.controllerEndpoints(), SnapshotBytes: set.MetadataSnapshotBytes,
 		SnapshotInterval: set.MetadataSnapshotInterval, StallLimit: set.DiskStall,
 		Alone: b.alone(), Addresses: b.controllerAddresses,
+		TrailingLen: b.cfg.Tuning.MetadataTrailingLen, TrailingBytes: b.cfg.Tuning.MetadataTrailingBytes,
 		RaftHeartbeat: set.RaftHeartbeat, RaftElection: set.RaftElection, RaftLease: set.RaftLease,
 		OnFailure: func(err error) { b.fail(fmt.Errorf("metadata quorum: %w", err)) },
 	})

@@ -19,6 +19,11 @@ type Tuning struct {
 	HandlesMax                            int
 	MarksBytes                            int64
 	MarksInterval, BackgroundSyncInterval time.Duration
+	// MetadataTrailingLen and MetadataTrailingBytes are what is kept behind a snapshot
+	// of the metadata: entries of raft's log for voters, records for observers. Below
+	// zero: nothing, so that whoever is late gets the snapshot.
+	MetadataTrailingLen   int
+	MetadataTrailingBytes int64
 }
 
 // disk applies the tuning to a log directory's configuration.

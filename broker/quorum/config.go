@@ -17,17 +17,18 @@ import (
 
 // Bounds, and times without a name in Kafka.
 const (
-	inboxLenMax     = 1024            // messages that wait for the loop
-	proposalsMax    = 256             // raft entries in flight
-	raftBatchMax    = 512             // entries that raft takes at once; above proposalsMax, so that proposing never waits
-	parkedFetchMax  = 1024            // fetches that wait for records
-	observersMax    = 4096            // replicas whose fetches are remembered
-	feedTrailingMax = 1 << 20         // bytes of committed records kept behind a snapshot, for observers a little late
-	fetchBytesMax   = 8 << 20         // bytes of one fetch answer, whatever is asked
-	observerExpiry  = 5 * time.Minute // an observer that fetches no more is forgotten
-	stopWaitMax     = time.Second     // a clean stop waits so long for what is in flight
-	progressMax     = 64              // voters, former ones among them, whose log ends are remembered
-	snapshotRetry   = time.Second     // after a snapshot that failed
+	inboxLenMax       = 1024             // messages that wait for the loop
+	proposalsMax      = 256              // raft entries in flight
+	raftBatchMax      = 512              // entries that raft takes at once; above proposalsMax, so that proposing never waits
+	parkedFetchMax    = 1024             // fetches that wait for records
+	observersMax      = 4096             // replicas whose fetches are remembered
+	raftTrailingLen   = 4 * raftBatchMax // entries kept behind a snapshot, for voters a little late
+	feedTrailingBytes = 1 << 20          // committed records kept behind a snapshot, for observers a little late
+	fetchBytesMax     = 8 << 20          // bytes of one fetch answer, whatever is asked
+	observerExpiry    = 5 * time.Minute  // an observer that fetches no more is forgotten
+	stopWaitMax       = time.Second      // a clean stop waits so long for what is in flight
+	progressMax       = 64               // voters, former ones among them, whose log ends are remembered
+	snapshotRetry     = time.Second      // after a snapshot that failed
 )
 
 // Endpoint is where the controller listener is reached.
@@ -73,6 +74,11 @@ type Config struct {
 	// takes at most (controller.quorum.election.timeout.ms), and how long a leader
 	// goes on without a majority (moldau.raft.lease.ms). Zero for the defaults.
 	RaftHeartbeat, RaftElection, RaftLease time.Duration
+	// TrailingLen is how many entries raft keeps behind a snapshot, so that a voter
+	// a little late needs none, and TrailingBytes how much is kept for observers.
+	// Zero for the defaults, below zero for nothing.
+	TrailingLen   int
+	TrailingBytes int64
 	// OnFailure hears that the role cannot go on (the store failed, a record
 	// is unknown): the node must stop. It must not wait.
 	OnFailure func(error)

@@ -70,6 +70,21 @@ func (SnapshotWritten) Level() slog.Level { return slog.LevelInfo }
 // Attrs are its fields.
 func (e SnapshotWritten) Attrs() []slog.Attr { return []slog.Attr{slog.String("name", e.Name)} }
 
+// SnapshotInstalled: this voter was further behind than the leader's log reaches,
+// and took the leader's checkpoint.
+type SnapshotInstalled struct {
+	Name string
+}
+
+// Kind names the event.
+func (SnapshotInstalled) Kind() string { return "metadata-snapshot-installed" }
+
+// Level is its severity.
+func (SnapshotInstalled) Level() slog.Level { return slog.LevelInfo }
+
+// Attrs are its fields.
+func (e SnapshotInstalled) Attrs() []slog.Attr { return []slog.Attr{slog.String("name", e.Name)} }
+
 // SnapshotFailed: no checkpoint was written; it is tried again.
 type SnapshotFailed struct {
 	Err error
@@ -131,6 +146,7 @@ var (
 	_ event.Event = OfficeLost{}
 	_ event.Event = LeaderElectedUnclean{}
 	_ event.Event = SnapshotWritten{}
+	_ event.Event = SnapshotInstalled{}
 	_ event.Event = SnapshotFailed{}
 	_ event.Event = StoreStalled{}
 	_ event.Event = RaftSays{}

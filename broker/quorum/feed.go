@@ -33,10 +33,10 @@ func (f *feed) append(a raftmeta.Applied) {
 }
 
 // trim drops the oldest batches that a snapshot up to end contains, but for
-// the trailing ones.
-func (f *feed) trim(end int64) {
+// trailing bytes.
+func (f *feed) trim(end, trailing int64) {
 	n := 0
-	for n < len(f.batches) && f.batches[n].NextOffset <= end && f.bytes > feedTrailingMax {
+	for n < len(f.batches) && f.batches[n].NextOffset <= end && f.bytes > trailing {
 		f.bytes -= int64(len(f.batches[n].Batch))
 		f.start, f.startEpoch = f.batches[n].NextOffset, f.batches[n].Epoch
 		n++

@@ -82,15 +82,15 @@ func TestFeedProperty(t *testing.T) {
 
 func TestFeedTrim(t *testing.T) {
 	var f feed
-	batch := make([]byte, feedTrailingMax/2)
+	batch := make([]byte, 100)
 	for i := range int64(10) {
 		f.append(raftmeta.Applied{Epoch: 1, BaseOffset: i, NextOffset: i + 1, Batch: batch})
 	}
-	f.trim(7)
+	f.trim(7, 200)
 	if f.start != 7 || len(f.batches) != 3 || f.bytes != 3*int64(len(batch)) || f.sinceSnap != f.bytes {
 		t.Fatalf("start %d, %d batches, %d bytes, %d since", f.start, len(f.batches), f.bytes, f.sinceSnap)
 	}
-	f.trim(10)
+	f.trim(10, 200)
 	if f.start != 8 || f.sinceSnap != 0 {
 		t.Fatalf("start %d, %d since: two batches trail", f.start, f.sinceSnap)
 	}

@@ -102,6 +102,9 @@ func (l *loop) receive(m message) {
 		}
 	case restored:
 		if m.life == l.inst.Load().life {
+			if m.installed {
+				l.cfg.Events.Emit(SnapshotInstalled{Name: m.id.String()})
+			}
 			l.feed.restore(m.id)
 			l.handled = max(l.handled, l.cfg.Store.Snapshots.LatestIndex())
 			l.noteReplay()

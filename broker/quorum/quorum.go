@@ -57,8 +57,9 @@ type applied struct {
 
 // restored: the committed log begins behind a snapshot.
 type restored struct {
-	life int
-	id   raftmeta.SnapshotID
+	life      int
+	id        raftmeta.SnapshotID
+	installed bool // it came from the leader
 }
 
 // remake asks for raft with a cluster's times; done is closed when it runs.

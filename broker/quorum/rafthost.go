@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -35,6 +36,7 @@ type instance struct {
 	transport *raftmeta.Transport
 	raft      *raft.Raft
 	shutdown  func() raft.Future // begins raft's shutdown, once
+	started   atomic.Bool        // the newest checkpoint of this node's own is restored
 }
 
 // startRaft starts the first instance. A node that its configuration calls
@@ -68,16 +70,16 @@ func (q *Quorum) startRaft() error {
 
 // newInstance restores the newest snapshot into the image and starts raft.
 func (q *Quorum) newInstance(life int, lone bool) (*instance, error) {
+	inst := &instance{life: life, lone: lone}
 	fsm, err := raftmeta.NewFSM(raftmeta.FSMConfig{
 		Holder:     q.cfg.Holder,
 		OnApplied:  func(entries []raftmeta.Applied, handled uint64) { q.inbox.Offer(applied{life, entries, handled}) },
-		OnRestored: func(id raftmeta.SnapshotID) { q.inbox.Offer(restored{life, id}) },
+		OnRestored: func(id raftmeta.SnapshotID) { q.inbox.Offer(restored{life, id, inst.started.Load()}) },
 		OnFailure:  q.cfg.OnFailure,
 	})
 	if err != nil {
 		return nil, err
 	}
-	inst := &instance{life: life, lone: lone}
 	logger := raftLogger(q.cfg.Events, lone)
 	inst.transport, err = raftmeta.NewTransport(raftmeta.TransportConfig{
 		Network: q.cfg.Network, ClusterID: q.cfg.Machine.ClusterID, Self: q.cfg.self(),
@@ -90,6 +92,7 @@ func (q *Quorum) newInstance(life int, lone bool) (*instance, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start raft: %w", err), inst.transport.Close())
 	}
+	inst.started.Store(true)
 	inst.shutdown = sync.OnceValue(inst.raft.Shutdown)
 	return inst, nil
 }
@@ -153,7 +156,7 @@ func raftConfig(cfg *Config, lone bool, logger hclog.Logger) *raft.Config {
 	}
 	c.HeartbeatTimeout, c.ElectionTimeout = cmp.Or(cfg.RaftHeartbeat, clusterTimeout), cmp.Or(cfg.RaftElection, clusterTimeout)
 	c.LeaderLeaseTimeout = cmp.Or(cfg.RaftLease, clusterLease)
-	c.TrailingLogs = 4 * raftBatchMax // a follower a little behind needs no snapshot
+	c.TrailingLogs = uint64(max(0, cmp.Or(cfg.TrailingLen, raftTrailingLen)))
 	return c
 }
 

@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"cmp"
 	"errors"
 
 	"github.com/hashicorp/raft"
@@ -38,7 +39,7 @@ func (l *loop) snapshotEnded(err error) {
 		return
 	}
 	if id, ok := l.cfg.Store.Snapshots.Latest(); ok {
-		l.feed.trim(id.EndOffset)
+		l.feed.trim(id.EndOffset, max(0, cmp.Or(l.cfg.TrailingBytes, feedTrailingBytes)))
 		l.cfg.Events.Emit(SnapshotWritten{Name: id.String()})
 	}
 }

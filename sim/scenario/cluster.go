@@ -47,11 +47,13 @@ func (s shape) machines(draw *rand.Rand) (nodes []world.NodeConfig) {
 	return nodes
 }
 
-// clusterSettings are Settings without those that all nodes must share.
+// clusterSettings are Settings without those that all nodes must share, and often
+// with snapshots for whoever is late.
 func clusterSettings(draw *rand.Rand) world.Settings {
 	set := Settings(draw)
 	set.Properties = slices.DeleteFunc(set.Properties, func(p config.Property) bool { return p.Name == "offsets.topic.num.partitions" })
 	set.Properties = append(set.Properties, config.Property{Name: "offsets.topic.num.partitions", Value: "1"})
+	set.Tuning.MetadataTrailingLen, set.Tuning.MetadataTrailingBytes = OneOf(draw, -1, 5, 0), OneOf[int64](draw, -1, 1000, 0)
 	return set
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/moldau/moldau/broker"
 	"github.com/moldau/moldau/broker/config"
 	"github.com/moldau/moldau/internal/simcore"
 	"github.com/moldau/moldau/linearizability/history"
@@ -39,13 +40,15 @@ func clusterComesBack(t *testing.T, seed uint64) {
 			}
 		},
 	})
+	var tuning broker.Tuning
 	properties := []config.Property{{Name: "controller.quorum.voters", Value: "1@n1:9093,2@n2:9093,3@n3:9093"}}
 	if seed%2 == 0 {
-		properties = append(properties, crashSettings...) // a follower a little behind takes a snapshot
+		properties = append(properties, crashSettings...)
+		tuning.MetadataTrailingLen = -1 // a follower a little behind takes a snapshot
 	}
 	var nodes []*world.Node
 	for id := int32(1); id <= 3; id++ {
-		nodes = append(nodes, w.AddNode(world.NodeConfig{ID: id, Settings: world.Settings{Properties: properties}}))
+		nodes = append(nodes, w.AddNode(world.NodeConfig{ID: id, Settings: world.Settings{Properties: properties, Tuning: tuning}}))
 	}
 	moment := func(limit time.Duration) { time.Sleep(time.Duration(rng.Int64N(int64(limit)))) }
 	for round := range 5 {
