@@ -209,9 +209,28 @@ func (x *index) excused(p *partition, e Expectation, from, to int64) bool {
 	return false
 }
 
+// staleLeader reports whether a node that answered at a time as a partition's
+// leader was one no more: another had begun to lead. What it says of the log may
+// lag, and what it acknowledged alone may be lost.
+func (x *index) staleLeader(p *partition, node int32, at int64) bool {
+	newest := node
+	for _, event := range x.events {
+		if event.At > at {
+			break
+		}
+		if event.Kind == history.EventLeader && event.Name != history.StaleLeader && strikes(event, p) {
+			newest = event.Node
+		}
+	}
+	return newest != node
+}
+
 // tells reports whether an event may excuse a loss: where elections tell of those
 // that power loss brought about, the power loss does not.
 func (x *index) tells(event *history.Event) bool {
+	if event.Kind == history.EventDamage && event.Name == history.SparedCopies {
+		return false
+	}
 	return event.Kind != history.EventPowerLoss || !x.h.Header.Elections
 }
 

@@ -13,6 +13,7 @@ import (
 func checkLiveness(r *run) {
 	r.leftBehind()
 	r.late()
+	r.available()
 	healed := r.healed()
 	if healed == nil {
 		r.note("no healed mark: progress was not looked at")
@@ -79,6 +80,22 @@ func (r *run) late() {
 		}
 		if op.Invoke >= mark.At && op.Kind != history.KindAssign && end-op.Invoke > mark.DeadlineNs {
 			r.violation("late", []*history.Op{op}, "client %s got no answer within %s, though nothing held it up", op.Client, seconds(mark.DeadlineNs))
+		}
+	}
+}
+
+// available: from each mark on, some append with acks -1 is acknowledged in time.
+func (r *run) available() {
+	for _, event := range r.events {
+		p := r.byKey[history.TopicPartition{Topic: event.Topic, Partition: event.Partition}]
+		if event.Kind != history.EventAvailable || p == nil || event.At+event.DeadlineNs > r.h.End {
+			continue
+		}
+		i := slices.IndexFunc(p.produces, func(op *history.Op) bool {
+			return op.OK() && op.Produce.Acks == -1 && op.Return > event.At && op.Return <= event.At+event.DeadlineNs
+		})
+		if i < 0 {
+			r.violation("unavailable", nil, "%s: no append was acknowledged within %s from %s on, when %s, though enough was connected", p, seconds(event.DeadlineNs), seconds(event.At), event.Name)
 		}
 	}
 }

@@ -151,6 +151,9 @@ func (c *logOrder) lawful(one, other sighting, e Expectation) bool {
 		if a := c.appends[s.value]; a != nil {
 			from = min(from, a.first.Invoke)
 		}
+		if acksOf(s.op) == 1 && c.staleLeader(c.p, s.op.Node, s.op.Return) {
+			return true
+		}
 	}
 	to := max(one.op.Return, other.op.Return)
 	return c.excused(c.p, e, from, to) || c.excused(c.p, Expect(c.p.topic.Durability, acksOf(one.op)), from, to)

@@ -22,6 +22,7 @@ func (c *logOrder) ending() {
 		return
 	}
 	c.lost()
+	c.replicas()
 	c.order()
 	c.torn()
 	for _, op := range c.p.showing() {
@@ -78,6 +79,23 @@ func (c *logOrder) lost() {
 			continue
 		}
 		c.violation("read-then-lost", []*history.Op{s.op, by, a.first}, "%s offset %d: value %x was read and is gone, the log is %d..%d", c.p, s.offset, s.value, f.start, f.end)
+	}
+}
+
+// replicas: in the end, with nothing wrong and nothing under way for a while, all
+// replicas hold one log, as far as each has it.
+func (c *logOrder) replicas() {
+	for _, op := range c.p.scans {
+		if !op.Read.Final {
+			continue
+		}
+		for i := range op.Read.Records {
+			record := &op.Read.Records[i]
+			if there, by := c.p.final.at(record.Offset); there != nil && there.Value != record.Value && !c.excused(c.p, c.p.committed(), 0, c.h.End) {
+				c.violation("replica-differs", []*history.Op{op, by}, "%s offset %d: the log of node %d has value %x in the end, the leader gave %x", c.p, record.Offset, op.Node, record.Value, there.Value)
+				return
+			}
+		}
 	}
 }
 

@@ -55,26 +55,39 @@ type EventKind string
 // The events. Topic and Partition say what is struck; without a topic it is
 // everything on the node, without a node (Unknown) everything.
 const (
-	EventCrash       EventKind = "crash"      // a process was killed; what it wrote stays
-	EventPowerLoss   EventKind = "power-loss" // what was not synced is gone
-	EventRestart     EventKind = "restart"
-	EventPause       EventKind = "pause"
-	EventResume      EventKind = "resume"
-	EventDamage      EventKind = "damage"           // more was destroyed than the promise must survive
-	EventUnclean     EventKind = "unclean-election" // the operator allowed loss, or the last known leader led
-	EventLeader      EventKind = "leader-change"    // another node leads from now on
-	EventClock       EventKind = "clock"            // SkewMs of the node's wall clock from now on
-	EventGroupReset  EventKind = "group-reset"      // Name is a group that was forgotten lawfully
-	EventHealed      EventKind = "healed"           // faults are over; Clients make progress within DeadlineNs
-	EventCleanStop   EventKind = "clean-stop"       // Left was still there when the node had stopped
-	EventOutlived    EventKind = "outlived"         // Left was still there long after the process Name had ended
-	EventCorrupt     EventKind = "corrupt"          // a client was given bytes with a wrong checksum, and nothing struck that may do that
-	EventPrompt      EventKind = "prompt"           // nothing that strikes holds an answer up: from now on each is there within DeadlineNs
-	EventReadError   EventKind = "read-error"       // a read of the partition's files failed, and no other
-	EventFlip        EventKind = "flip"             // a read of the partition's log returned a wrong bit, which the disk does not have
+	EventCrash     EventKind = "crash"      // a process was killed; what it wrote stays
+	EventPowerLoss EventKind = "power-loss" // what was not synced is gone
+	EventRestart   EventKind = "restart"
+	EventPause     EventKind = "pause"
+	EventResume    EventKind = "resume"
+	EventDamage    EventKind = "damage"           // more was destroyed than the promise must survive
+	EventUnclean   EventKind = "unclean-election" // the operator allowed loss, or the last known leader led
+	// EventLeader: Node leads the partition from now on. With the Name StaleLeader
+	// it is the contrary: Node held itself for the leader until now, though another
+	// one had begun to lead.
+	EventLeader      EventKind = "leader-change"
+	EventClock       EventKind = "clock"       // SkewMs of the node's wall clock from now on
+	EventGroupReset  EventKind = "group-reset" // Name is a group that was forgotten lawfully
+	EventHealed      EventKind = "healed"      // faults are over; Clients make progress within DeadlineNs
+	EventCleanStop   EventKind = "clean-stop"  // Left was still there when the node had stopped
+	EventOutlived    EventKind = "outlived"    // Left was still there long after the process Name had ended
+	EventCorrupt     EventKind = "corrupt"     // a client was given bytes with a wrong checksum, and nothing struck that may do that
+	EventPrompt      EventKind = "prompt"      // nothing that strikes holds an answer up: from now on each is there within DeadlineNs
+	EventAvailable   EventKind = "available"   // whatever is cut or down, an append to the partition with acks -1 is acknowledged within DeadlineNs
+	EventReadError   EventKind = "read-error"  // a read of the partition's files failed, and no other
+	EventFlip        EventKind = "flip"        // a read of the partition's log returned a wrong bit, which the disk does not have
 	EventNetworkCut  EventKind = "network-cut"
 	EventNetworkHeal EventKind = "network-heal"
 	EventFault       EventKind = "fault" // any other; Name says which
+)
+
+// Names that change what an event means.
+const (
+	// StaleLeader is the Name of an EventLeader.
+	StaleLeader = "stale"
+	// SparedCopies is the Name of an EventDamage of one copy, of which others are
+	// left: clients may meet it, and nothing is lost by it.
+	SparedCopies = "spared"
 )
 
 // Event is one fault or mark.

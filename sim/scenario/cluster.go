@@ -16,6 +16,7 @@ import (
 // the first ones vote on the metadata.
 type shape struct {
 	nodes, voters int
+	dedicated     bool // those that vote are no brokers
 }
 
 // three nodes, each of which is a broker and a voter.
@@ -29,20 +30,28 @@ func (s shape) machines(draw *rand.Rand) (nodes []world.NodeConfig) {
 		voters = append(voters, fmt.Sprintf("%d@n%d:%d", id, id, world.ControllerPort))
 		addresses = append(addresses, fmt.Sprintf("n%d:%d", id, world.ControllerPort))
 	}
-	groups := fmt.Sprint(min(3, s.nodes))
+	brokers := s.nodes
+	if s.dedicated {
+		brokers -= s.voters
+	}
+	groups := fmt.Sprint(min(3, brokers))
 	for id := 1; id <= s.nodes; id++ {
 		own := []config.Property{
 			{Name: "offsets.topic.replication.factor", Value: groups},
 			{Name: "group.initial.rebalance.delay.ms", Value: "500"},
 		}
-		if id <= s.voters {
+		var roles world.Roles
+		switch {
+		case id > s.voters:
+			roles = world.BrokerOnly
+			own = append(own, config.Property{Name: "controller.quorum.bootstrap.servers", Value: strings.Join(addresses, ",")})
+		case s.dedicated:
+			roles = world.ControllerOnly
+			fallthrough
+		default:
 			own = append(own, config.Property{Name: "controller.quorum.voters", Value: strings.Join(voters, ",")})
-		} else {
-			own = append(own,
-				config.Property{Name: "process.roles", Value: "broker"},
-				config.Property{Name: "controller.quorum.bootstrap.servers", Value: strings.Join(addresses, ",")})
 		}
-		nodes = append(nodes, world.NodeConfig{ID: int32(id), Own: own, Settings: clusterSettings(draw)})
+		nodes = append(nodes, world.NodeConfig{ID: int32(id), Own: own, Roles: roles, Settings: clusterSettings(draw)})
 	}
 	return nodes
 }
@@ -55,6 +64,11 @@ func clusterSettings(draw *rand.Rand) world.Settings {
 	set.Properties = append(set.Properties, config.Property{Name: "offsets.topic.num.partitions", Value: "1"})
 	set.Tuning.MetadataTrailingLen, set.Tuning.MetadataTrailingBytes = OneOf(draw, -1, 5, 0), OneOf[int64](draw, -1, 1000, 0)
 	return set
+}
+
+// lan draws how traffic fares in one room.
+func lan(draw *rand.Rand) Net {
+	return Net{Delay: time.Duration(draw.IntN(1000)) * time.Microsecond, Jitter: time.Duration(1+draw.IntN(1000)) * time.Microsecond}
 }
 
 // replicated draws n topics that keep everything, on so many replicas.
@@ -85,8 +99,7 @@ func cluster() Scenario {
 		Plan: func(d *Draw) Plan {
 			return Plan{
 				Nodes: three.machines(d.Rand), Topics: replicated(d.Rand, 1+d.Rand.IntN(2), 3, OneOf(d.Rand, 2, 2, 1)),
-				Net:    Net{Delay: time.Duration(d.Rand.IntN(1000)) * time.Microsecond, Jitter: time.Duration(1+d.Rand.IntN(1000)) * time.Microsecond},
-				Faults: d.swarm(clusterFaults...), Resettle: clusterSettings,
+				Net: lan(d.Rand), Faults: d.swarm(clusterFaults...), Resettle: clusterSettings,
 				Clients: func(topics []*workload.Topic) []workload.Actor { return clusterClients(d.Rand, topics) },
 			}
 		},

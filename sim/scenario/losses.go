@@ -20,6 +20,9 @@ type folder struct {
 	partition int32
 }
 
+// name of the partition's directory.
+func (f folder) name() string { return f.topic + "-" + strconv.Itoa(int(f.partition)) }
+
 // copyOf is a node's copy of a partition.
 type copyOf struct {
 	node int32
@@ -198,10 +201,19 @@ func (r *run) diskStruck(n *world.Node, kind simfs.Kind, name string) {
 	default:
 		r.losses.damage(n.ID, f)
 	}
+	if what == history.EventDamage && r.spared() {
+		r.tellPartition(history.Event{Kind: what, Node: n.ID, Name: history.SparedCopies}, f)
+		return
+	}
 	if f.topic == groupsTopic && what == history.EventDamage {
 		r.resetGroups()
 	}
 	r.partitionEvent(what, n.ID, f)
+}
+
+// spared reports whether other copies of whatever one node lost are left.
+func (r *run) spared() bool {
+	return r.plan.CopiesLostMax > 0 && len(r.world.Nodes()) > r.plan.CopiesLostMax
 }
 
 // directoryGone notes the copies in a directory that a process gave up, or that
@@ -213,7 +225,7 @@ func (r *run) directoryGone(n *world.Node, dir string, replaced bool) {
 		return
 	}
 	for _, f := range copies {
-		r.diskStruck(n, simfs.Gone, dir+"/"+f.topic+"-"+strconv.Itoa(int(f.partition))+"/")
+		r.diskStruck(n, simfs.Gone, dir+"/"+f.name()+"/")
 	}
 }
 
@@ -245,10 +257,16 @@ func (r *run) maybeElected(f folder) bool {
 	return true
 }
 
-// partitionEvent writes an event about a partition, of each topic of the name.
+// partitionEvent is tellPartition with nothing more to say.
 func (r *run) partitionEvent(kind history.EventKind, node int32, f folder) {
+	r.tellPartition(history.Event{Kind: kind, Node: node}, f)
+}
+
+// tellPartition writes an event about a partition, of each topic of the name.
+func (r *run) tellPartition(e history.Event, f folder) {
 	for _, t := range r.topicsOf(f.topic) {
-		r.recorder.Event(history.Event{Kind: kind, Node: node, Topic: t.Text(), Partition: f.partition})
+		e.Topic, e.Partition = t.Text(), f.partition
+		r.recorder.Event(e)
 	}
 }
 

@@ -77,6 +77,7 @@ type run struct {
 	world    *world.World
 	losses   *losses
 	leads    *leads
+	scanner  *workload.Scanner
 	topics   []*workload.Topic
 
 	actors []workload.Actor
@@ -148,10 +149,10 @@ func (r *run) build() (err error) {
 	if err != nil {
 		return broken("%w", err)
 	}
-	r.losses, r.leads = newLosses(), newLeads()
+	r.losses, r.leads, r.scanner = newLosses(), newLeads(), workload.NewScanner(r.recorder)
 	r.world = world.New(world.Config{
 		Timebase: r.meter, Streams: r.streams.Sub("world"), Trace: r.trace, Event: r.event, CopiesLostMax: r.plan.CopiesLostMax,
-		DiskStruck: r.diskStruck, DirectoryGone: r.directoryGone, Elected: r.elected, Leads: r.led,
+		DiskStruck: r.diskStruck, DirectoryGone: r.directoryGone, Elected: r.elected, Leads: r.led, Controls: r.leads.controls,
 	})
 	r.world.Fabric.SetNormal(r.plan.Net)
 	speeds := r.streams.Stream("disk-speed")
@@ -176,7 +177,9 @@ func (r *run) trace(lane, what string) {
 func (r *run) env(name string, stop <-chan struct{}) *workload.Env {
 	var bootstrap []string
 	for _, n := range r.world.Nodes() {
-		bootstrap = append(bootstrap, n.Address())
+		if n.Broker() {
+			bootstrap = append(bootstrap, n.Address())
+		}
 	}
 	return &workload.Env{
 		Network: r.world.Fabric.Join(name, nil), Clock: simclock.New(r.meter, nil).Boot(nil),
@@ -246,20 +249,41 @@ func (r *run) work() error {
 		Renewed: r.electUnclean,
 	})
 	var faults sync.WaitGroup
+	if len(r.world.Nodes()) > 1 {
+		faults.Add(1)
+		go func() {
+			defer faults.Done()
+			r.scanWhile(stop)
+		}()
+	}
 	faults.Add(1)
 	go func() {
 		defer faults.Done()
 		injector.Run()
 	}()
 	if r.plan.Script != nil {
-		r.plan.Script(&Stage{
-			World: r.world, Topics: r.topics, Clients: r.hosts, Rand: r.streams.Stream("script"), Stop: stop, Injector: injector,
-			Leave: func(l history.Leftover) { r.leftovers = append(r.leftovers, l) },
-		})
+		r.plan.Script(r.stage(injector, stop))
 	}
 	<-stop
 	faults.Wait()
 	return nil
+}
+
+// stage is what a script acts on.
+func (r *run) stage(injector *fault.Injector, stop <-chan struct{}) *Stage {
+	return &Stage{
+		World: r.world, Topics: r.topics, Clients: r.hosts, Rand: r.streams.Stream("script"), Stop: stop, Injector: injector,
+		Leave: func(l history.Leftover) { r.leftovers = append(r.leftovers, l) },
+		Leader: func(t *workload.Topic, partition int32) *world.Node {
+			return r.world.Node(r.leads.leader(folder{t.Spec.Name, partition}))
+		},
+		Controller: func() *world.Node { return r.world.Node(r.leads.controller()) },
+		Available: func(t *workload.Topic, partition int32, why string, within time.Duration) {
+			r.recorder.Event(history.Event{
+				Kind: history.EventAvailable, Node: history.Unknown, Topic: t.Text(), Partition: partition, Name: why, DeadlineNs: int64(within),
+			})
+		},
+	}
 }
 
 // heal makes everything whole, and says so. Like an operator it has partitions
@@ -270,7 +294,9 @@ func (r *run) heal() error {
 	r.world.Fabric.SetNormal(r.plan.Net)
 	r.revive()
 	for _, n := range r.world.Nodes() {
-		r.electUnclean(n, nil)
+		if n.Broker() {
+			r.electUnclean(n, nil)
+		}
 	}
 	r.endCalm()
 	r.trace("run", "healed")
@@ -364,6 +390,9 @@ func (r *run) finish() error {
 	}
 	if err := r.stopAll(); err != nil {
 		return broken("clean stop: %w", err)
+	}
+	if len(r.world.Nodes()) > 1 {
+		r.scan(true)
 	}
 	r.world.Sleep(settleFor, nil)
 	if r.o.Goroutines() > r.goroutines {

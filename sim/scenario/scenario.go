@@ -70,6 +70,13 @@ type Stage struct {
 	Stop    <-chan struct{}
 	// Injector gives the sites at which a script lets named faults strike.
 	Injector *fault.Injector
+	// Leader is the newest leader of a partition, nil before there is one.
+	Leader func(topic *workload.Topic, partition int32) *world.Node
+	// Controller is the newest active controller, nil before there is one.
+	Controller func() *world.Node
+	// Available tells the checkers that, whatever is cut or down from now on,
+	// appends to a partition go on within a time.
+	Available func(topic *workload.Topic, partition int32, why string, within time.Duration)
 	// Leave has the checkers look at something that is left behind at the end.
 	Leave func(history.Leftover)
 }
@@ -78,7 +85,9 @@ type Stage struct {
 func All() []Scenario {
 	return []Scenario{
 		mixed(), idempotentRetries(), groups(), retention(), diskFull(), recovery(), journalPower(), configs(), twoDirs(), churn(),
-		lateRepeat(), silentMember(), rollPower(), syncErrorOnce(), clocks(), journalHang(), attrition(), cluster(), beyond(),
+		lateRepeat(), silentMember(), rollPower(), syncErrorOnce(), clocks(), journalHang(), attrition(), beyond(),
+		cluster(), leaderIsolated(), controllerMinority(), splitBrain(), asymmetric(), slowFollower(), rollingKills(), powerLossAll(),
+		pauseLeader(), pauseController(), clockJumps(), topicDeletion(), uncleanAllowed(), uncleanForbidden(), diskLost(), bitRotOneReplica(),
 	}
 }
 

@@ -26,6 +26,7 @@ type client struct {
 	stale    bool       // what is known of leaders is to be asked for again
 	asked    clock.Mono // when it was last asked for; 0 never
 	failures int        // since the last call that was answered
+	hasty    bool       // it waits for the least time after each failure
 	versions versions
 }
 
@@ -105,7 +106,7 @@ func (c *client) link(node int32) *link {
 	if asked != node {
 		return c.link(nobody)
 	}
-	conn, err := c.env.Network.Dial(addr, dialLimit, c.env.Stop)
+	conn, err := c.env.Network.Dial(addr, min(dialLimit, c.limit), c.env.Stop)
 	if err != nil {
 		c.failed(fmt.Errorf("connect to %s: %w", addr, err))
 		return nil
@@ -129,6 +130,9 @@ func (c *client) address(node int32) (int32, string) {
 // failed waits after a failure, longer each time.
 func (c *client) failed(err error) {
 	wait := min(backoffMax, backoffFirst<<min(c.failures, 8))
+	if c.hasty {
+		wait = backoffFirst
+	}
 	if c.failures == 0 {
 		c.env.trace(err.Error())
 	}

@@ -35,6 +35,7 @@ type Producer struct {
 	InFlight   int           // requests under way to one node, 1 to 5
 	Every      time.Duration // mean time between requests
 	Timeout    time.Duration // after which the connection of what got no answer is closed
+	Hasty      bool          // it tries again soon after a failure, to find out when the cluster is there again
 	GiveUp     int           // of 1000 requests whose connection is closed as soon as they are sent
 }
 
@@ -43,6 +44,7 @@ func (a Producer) Run(env *Env) {
 	p := &producer{
 		Producer: a, env: env, client: newClient(env, a.Timeout), maker: newBatchMaker(env), id: history.Unknown, timer: env.Clock.NewTimer(0),
 	}
+	p.client.hasty = a.Hasty
 	p.InFlight = min(max(1, p.InFlight), inFlightMax)
 	if p.Idempotent {
 		p.Acks = -1

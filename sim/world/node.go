@@ -31,6 +31,8 @@ type NodeConfig struct {
 	// LogDirs are its log directories; nil is one, "data".
 	LogDirs []string
 	Settings
+	// Roles is what the node is, a broker and a controller if it is empty.
+	Roles Roles
 	// Own are properties that stay when the settings are replaced: what makes the
 	// node a part of its cluster.
 	Own []config.Property
@@ -39,6 +41,15 @@ type NodeConfig struct {
 	// SyncLatency is what a sync takes when nothing is wrong.
 	SyncLatency time.Duration
 }
+
+// Roles is what a node is, as process.roles says it.
+type Roles string
+
+// The roles of a node that is not both.
+const (
+	BrokerOnly     Roles = "broker"
+	ControllerOnly Roles = "controller" // clients do not know it
+)
 
 // Node is a machine and the process on it. World.AddNode makes it. All methods
 // may be called concurrently, from outside the node.
@@ -80,6 +91,13 @@ func (w *World) AddNode(cfg NodeConfig) *Node {
 // Address is where clients reach the node.
 func (n *Node) Address() string { return n.Host + ":" + strconv.Itoa(ClientPort) }
 
+// Broker reports whether clients may use the node.
+func (n *Node) Broker() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.cfg.Roles != ControllerOnly
+}
+
 // LogDirs are the node's log directories; the first holds the metadata.
 func (n *Node) LogDirs() []string { return n.dirs }
 
@@ -97,8 +115,18 @@ func (n *Node) settings() (*config.Broker, error) {
 	own := []config.Property{
 		{Name: "node.id", Value: strconv.Itoa(int(n.ID))},
 		{Name: "log.dirs", Value: strings.Join(n.dirs, ",")},
-		{Name: "listeners", Value: fmt.Sprintf("PLAINTEXT://%s:%d,CONTROLLER://%s:%d", n.Host, ClientPort, n.Host, ControllerPort)},
 	}
+	if n.cfg.Roles != "" {
+		own = append(own, config.Property{Name: "process.roles", Value: string(n.cfg.Roles)})
+	}
+	var listeners []string
+	if n.cfg.Roles != ControllerOnly {
+		listeners = append(listeners, fmt.Sprintf("PLAINTEXT://%s:%d", n.Host, ClientPort))
+	}
+	if n.cfg.Roles != BrokerOnly {
+		listeners = append(listeners, fmt.Sprintf("CONTROLLER://%s:%d", n.Host, ControllerPort))
+	}
+	own = append(own, config.Property{Name: "listeners", Value: strings.Join(listeners, ",")})
 	set, _, err := config.Load(slices.Concat(own, n.cfg.Own, n.cfg.Properties))
 	return set, err
 }

@@ -52,6 +52,10 @@ func (s sink) tell(e event.Event) {
 		if cfg.Elected != nil {
 			cfg.Elected(e.Topic, e.Partition)
 		}
+	case quorum.OfficeWon:
+		if cfg.Controls != nil {
+			cfg.Controls(s.node)
+		}
 	case replica.LeaderEpochStarted:
 		if cfg.Leads != nil {
 			cfg.Leads(s.node, e.Topic, e.Partition, e.Epoch, true)

@@ -31,6 +31,8 @@ type Config struct {
 	DirectoryGone func(n *Node, dir string, replaced bool)
 	// Elected hears of every unclean election that a controller decided.
 	Elected func(topic string, partition int32)
+	// Controls hears of every node that becomes the active controller.
+	Controls func(n *Node)
 	// Leads hears of every node that begins to lead a partition under a leader
 	// epoch, or, with leads false, leads it no more: the epoch is the next one then.
 	Leads func(n *Node, topic string, partition, epoch int32, leads bool)
@@ -71,6 +73,16 @@ func (w *World) Event(e history.Event) { w.cfg.Event(e) }
 
 // Nodes are all nodes, in the order in which they were added.
 func (w *World) Nodes() []*Node { return w.nodes }
+
+// Node is the one of an id, nil if there is none.
+func (w *World) Node(id int32) *Node {
+	for _, n := range w.nodes {
+		if n.ID == id {
+			return n
+		}
+	}
+	return nil
+}
 
 // Struck is how many faults hit something so far, those aside that hit all the
 // time.
