@@ -28,6 +28,7 @@ const (
 	// chaosDuration in continuous integration; MOLDAU_CHAOS_DURATION says otherwise.
 	chaosDuration   = 50 * time.Second
 	clientsDuration = 30 * time.Second
+	wiresDuration   = 30 * time.Second
 	// patience is how long anything may take; it is no measurement.
 	patience = 2 * time.Minute
 	// acksMax: a strike lasts until up to so many more appends are acknowledged.
@@ -40,7 +41,7 @@ const (
 // followers and controllers, one or all, while clients write and read. Whatever
 // was acknowledged is there at the end, once, in order, and the same everywhere.
 func TestChaos(t *testing.T) {
-	c := newChaos(t, "chaos")
+	c := newChaos(t, "chaos", false)
 	c.create(&topic{name: "few", partitions: 3, durability: history.DurabilitySync}, &topic{name: "one", partitions: 1, durability: history.DurabilitySync})
 	c.run(lasting(t, chaosDuration))
 }
@@ -50,7 +51,7 @@ func TestChaos(t *testing.T) {
 func TestChaosUnderOtherClients(t *testing.T) {
 	jars := kafkajvm.Tools(t)
 	python := confluent.Python(t)
-	c := newChaos(t, "clients")
+	c := newChaos(t, "clients", false)
 	java := &topic{name: "java", partitions: 2, durability: history.DurabilitySync, foreign: true}
 	librdkafka := &topic{name: "librdkafka", partitions: 2, durability: history.DurabilitySync, foreign: true}
 	c.create(&topic{name: "franz", partitions: 1, durability: history.DurabilitySync}, java, librdkafka)
@@ -69,12 +70,21 @@ func TestChaosUnderOtherClients(t *testing.T) {
 	c.run(lasting(t, clientsDuration))
 }
 
-func newChaos(t *testing.T, name string) *chaos {
+// nodeFlags make small what a run would not fill else.
+var nodeFlags = []string{
+	"--set", "offsets.topic.num.partitions=1", "--set", "log.segment.bytes=1048576",
+	"--set", "metadata.log.max.record.bytes.between.snapshots=65536",
+}
+
+func newChaos(t *testing.T, name string, wired bool) *chaos {
 	t.Helper()
 	seed := drawn(t)
 	c := &chaos{t: t, rng: rand.New(rand.NewPCG(seed, 0)), struck: map[string]int{}}
-	c.cluster = node.StartCluster(t, "--set", "offsets.topic.num.partitions=1", "--set", "log.segment.bytes=1048576",
-		"--set", "metadata.log.max.record.bytes.between.snapshots=65536")
+	if wired {
+		c.cluster, c.wires = node.StartWired(t, nodeFlags...)
+	} else {
+		c.cluster = node.StartCluster(t, nodeFlags...)
+	}
 	c.load = &load{t: t, cluster: c.cluster, record: newRecorder(fmt.Sprint(name, "-", seed), seed)}
 	return c
 }
@@ -178,6 +188,7 @@ type chaos struct {
 	t       *testing.T
 	rng     *rand.Rand
 	cluster *node.Cluster
+	wires   *node.Wires // nil where nodes reach each other without
 	load    *load
 	admin   *kgo.Client
 	strikes int
@@ -193,6 +204,19 @@ func (c *chaos) acked(n int) {
 	case <-c.load.record.after(n):
 	case <-time.After(patience):
 		c.t.Fatalf("no %d more acks within %s", n, time.Since(began))
+	}
+}
+
+// getOn waits for what a majority can do while a minority is struck: any
+// appends, or some of every producer's.
+func (c *chaos) getOn() {
+	c.t.Helper()
+	since := c.load.record.now()
+	c.acked(1 + c.rng.IntN(acksMax))
+	if c.rng.IntN(2) == 0 {
+		for _, client := range c.load.clients {
+			c.progress(client, since)
+		}
 	}
 }
 
@@ -228,7 +252,7 @@ func (c *chaos) progress(client string, since int64) {
 			c.t.Errorf("%s finished nothing within %s", client, patience)
 			return
 		}
-		time.Sleep(20 * time.Millisecond)
+		<-time.After(20 * time.Millisecond)
 	}
 }
 
@@ -270,26 +294,36 @@ func (c *chaos) target() (ids []int32, what string) {
 func (c *chaos) strike() {
 	c.t.Helper()
 	ids, what := c.target()
+	if c.wires != nil && c.rng.IntN(3) > 0 {
+		c.strikeWires(ids[0], what)
+		return
+	}
 	how := []string{"kill", "kill", "pause", "pause", "stop", "pause and kill"}[c.rng.IntN(6)]
 	if how == "stop" && len(ids) > 1 {
 		how = "kill" // a stop that is announced wants a controller
 	}
-	c.strikes++
-	c.struck[how+" "+what]++
-	c.t.Logf("%6.2fs strike %d: %s %s %v", float64(c.load.record.now())/1e9, c.strikes, how, what, ids)
+	c.note(how, what, ids...)
 	for _, id := range ids {
 		c.down(id, how)
 	}
 	if len(ids) > 1 {
-		time.Sleep(time.Duration(c.rng.Int64N(int64(outageMax))))
+		<-time.After(time.Duration(c.rng.Int64N(int64(outageMax))))
 	} else {
-		c.acked(1 + c.rng.IntN(acksMax))
+		c.getOn()
 	}
 	c.up(ids, how)
 	c.acked(1 + c.rng.IntN(acksMax))
 	if c.rng.IntN(2) == 0 {
 		c.whole()
 	}
+}
+
+// note says what strikes.
+func (c *chaos) note(how, what string, ids ...int32) {
+	c.t.Helper()
+	c.strikes++
+	c.struck[how+" "+what]++
+	c.t.Logf("%6.2fs strike %d: %s %s %v", float64(c.load.record.now())/1e9, c.strikes, how, what, ids)
 }
 
 func (c *chaos) down(id int32, how string) {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -34,16 +35,32 @@ type Cluster struct {
 	at    [Nodes + 1]place
 	nodes [Nodes + 1]*Node // nil while one is down
 	logs  [Nodes + 1]*logBuffer
+	pids  [Nodes + 1]atomic.Int64 // 0 while one is down
+	wires *Wires                  // nil for a cluster without
 }
 
-// place is where a node is, whichever process that is.
-type place struct{ data, kafka, controller string }
+// place is where a node is, whichever process that is: where it listens, and
+// where it is reached.
+type place struct{ data, kafka, controller, kafkaReached, controllerReached string }
 
 // StartCluster starts three nodes, with more flags of `moldau start` for each,
 // and waits until all serve. They are killed at the end of the test.
 func StartCluster(t testing.TB, flags ...string) *Cluster {
 	t.Helper()
+	return startCluster(t, &Cluster{t: t, flags: flags})
+}
+
+// StartWired is StartCluster of nodes that are reached through wires.
+func StartWired(t testing.TB, flags ...string) (*Cluster, *Wires) {
+	t.Helper()
 	c := &Cluster{t: t, flags: flags}
+	c.wires = newWires(func(id int32) int { return int(c.pids[id].Load()) })
+	t.Cleanup(c.wires.close)
+	return startCluster(t, c), c.wires
+}
+
+func startCluster(t testing.TB, c *Cluster) *Cluster {
+	t.Helper()
 	var err error
 	for range startsMax {
 		if err = c.place(); err == nil {
@@ -81,9 +98,25 @@ func (c *Cluster) place() error {
 				return err
 			}
 		}
+		if err := c.wired(int32(id), &at); err != nil {
+			return err
+		}
 		c.at[id] = at
 	}
 	return nil
+}
+
+// wired says where a node is reached.
+func (c *Cluster) wired(id int32, at *place) (err error) {
+	at.kafkaReached, at.controllerReached = at.kafka, at.controller
+	if c.wires == nil {
+		return nil
+	}
+	if at.kafkaReached, err = c.wires.open(id, at.kafka); err != nil {
+		return err
+	}
+	at.controllerReached, err = c.wires.open(id, at.controller)
+	return err
 }
 
 // freeAddress finds a port that nobody listens on now.
@@ -105,7 +138,7 @@ func freeAddress() (string, error) {
 func (c *Cluster) voters() string {
 	var all []string
 	for id := 1; id <= Nodes; id++ {
-		all = append(all, fmt.Sprintf("%d@%s", id, c.at[id].controller))
+		all = append(all, fmt.Sprintf("%d@%s", id, c.at[id].controllerReached))
 	}
 	return strings.Join(all, ",")
 }
@@ -116,10 +149,12 @@ func (c *Cluster) Restart(ids ...int32) error {
 	errs := make([]error, len(ids))
 	for i, id := range ids {
 		at := c.at[id]
-		flags := append([]string{"--node-id", fmt.Sprint(id), "--listen", at.kafka, "--controller-listen", at.controller, "--voters", c.voters()}, c.flags...)
+		flags := append([]string{
+			"--node-id", fmt.Sprint(id), "--listen", at.kafka, "--controller-listen", at.controller, "--voters", c.voters(), "--advertise", at.kafkaReached,
+		}, c.flags...)
 		wg.Go(func() {
 			var n *Node
-			if n, errs[i] = start(Binary(c.t), Options{Data: at.data, Flags: flags, log: c.log(id)}); errs[i] == nil {
+			if n, errs[i] = start(Binary(c.t), Options{Data: at.data, Flags: flags, log: c.log(id), pid: &c.pids[id]}); errs[i] == nil {
 				c.nodes[id] = n
 			}
 		})
@@ -159,6 +194,7 @@ func (c *Cluster) Kill(ids ...int32) {
 		if n := c.nodes[id]; n != nil {
 			n.Kill()
 			c.nodes[id] = nil
+			c.pids[id].Store(0)
 		}
 	}
 }
@@ -170,6 +206,7 @@ func (c *Cluster) KillAll() { c.Kill(c.Up()...) }
 func (c *Cluster) Stop(id int32) error {
 	n := c.nodes[id]
 	c.nodes[id] = nil
+	defer c.pids[id].Store(0)
 	if err := n.Stop(); err != nil {
 		return fmt.Errorf("node %d: %w", id, err)
 	}
@@ -180,7 +217,7 @@ func (c *Cluster) Stop(id int32) error {
 func (c *Cluster) Kafka() []string {
 	var all []string
 	for id := 1; id <= Nodes; id++ {
-		all = append(all, c.at[id].kafka)
+		all = append(all, c.at[id].kafkaReached)
 	}
 	return all
 }

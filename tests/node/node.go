@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -99,7 +100,8 @@ type Options struct {
 	Env   []string
 	Wrap  []string // a command to run the node under (strace, for example)
 
-	log *logBuffer // of processes before, too; a new one by default
+	log *logBuffer    // of processes before, too; a new one by default
+	pid *atomic.Int64 // told the process's id as soon as there is one
 }
 
 // Start runs a node on free ports and waits for its ready line. It is killed
@@ -192,6 +194,9 @@ func spawn(binary string, o Options) (*Node, <-chan string, error) {
 		return nil, nil, err
 	}
 	n.PID = n.cmd.Process.Pid
+	if o.pid != nil {
+		o.pid.Store(int64(n.PID))
+	}
 	ready := make(chan string, 1)
 	go func() {
 		lines := bufio.NewScanner(out)
