@@ -25,6 +25,7 @@ type background struct {
 	lastMarks  clock.Mono
 	lastSync   clock.Mono
 	lastChecks clock.Mono
+	doomed     []*segment // that have left their logs, and have their names still
 	graves     []grave
 	kept       *kept // what recovery left to do, nil when that is done
 	later      []job // calls put off
@@ -158,7 +159,10 @@ func (b *background) work(jobs []job) {
 				b.d.handles.release(j.segment)
 			}
 		case jobDoomSegment:
-			err = b.unlessFailed(func() error { return b.doom(j.segment) })
+			b.doomed = append(b.doomed, j.segment)
+			if !b.marks.changed {
+				err = b.unlessFailed(func() error { return b.doom(false) })
+			}
 		case jobRemoveFolder:
 			b.bury(j.p)
 		case jobForget:

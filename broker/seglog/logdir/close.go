@@ -88,7 +88,7 @@ func (b *background) cleanStop(brokerEpoch int64) error {
 	if err := b.writeMarks(); err != nil {
 		return err
 	}
-	if err := firstError(b.removeKept(), d.removeJournal()); err != nil {
+	if err := firstError(b.doom(false), b.removeKept(), d.removeJournal()); err != nil {
 		return err
 	}
 	// Section 5: everything that the file vouches for is durable before it is there.

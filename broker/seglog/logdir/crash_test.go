@@ -34,6 +34,7 @@ type promise struct {
 	id      kafka.TopicPartition
 	durable int64
 	start   int64
+	since   int64     // whoever wrote from here on is known
 	quiet   bool      // everything ordered is durable and answered
 	history []batchAt // of the log as ordered
 	gone    bool      // its deletion began
@@ -163,7 +164,7 @@ func (w *world) promises() []promise {
 	var list []promise
 	for _, l := range w.logs {
 		list = append(list, promise{
-			topic: l.topic, id: l.id, durable: l.durable, start: l.startDone, gone: l.deleted,
+			topic: l.topic, id: l.id, durable: l.durable, start: l.startDone, gone: l.deleted, since: l.since,
 			quiet: l.busy == 0 && l.durable == l.ordered, history: slices.Clone(l.history),
 		})
 	}
@@ -382,6 +383,12 @@ func (c *crasher) checkPartition(d *Dir, pt *point, pr *promise, r *Recovered, a
 	if st.LogStart < pr.start {
 		add("%s starts at %d, %d was promised", pr.topic, st.LogStart, pr.start)
 	}
+	if err := pr.producersKnown(st.Producers); err != nil {
+		add("%s (from %d): %v", pr.topic, st.LogStart, err)
+		if debugCrashes {
+			add("%s", c.describe(pt, pr.topic, pr.id))
+		}
+	}
 	p, _, err := d.Adopt(r.ID, syncOptions())
 	if err != nil {
 		add("%s: %v", pr.topic, err)
@@ -393,6 +400,24 @@ func (c *crasher) checkPartition(d *Dir, pt *point, pr *promise, r *Recovered, a
 	if err := c.walk(p, &st); err != nil {
 		add("%s: %v", pr.topic, err)
 	}
+}
+
+// producersKnown: a durable batch that comes again is not appended twice, though
+// its records are deleted.
+func (pr *promise) producersKnown(entries []seglog.ProducerEntry) error {
+	known := map[int64]int64{}
+	for i := range entries {
+		known[entries[i].ProducerID] = entries[i].LastOffset
+	}
+	for _, b := range pr.history {
+		if b.first < pr.since || b.last >= pr.durable {
+			continue
+		}
+		if last, ok := known[producerAt(b.first)]; !ok || last < b.last {
+			return fmt.Errorf("producer %d wrote %d to %d: known is %d, %t", producerAt(b.first), b.first, b.last, last, ok)
+		}
+	}
+	return nil
 }
 
 // walk reads the whole log: whole batches, contiguous, epochs that never fall,

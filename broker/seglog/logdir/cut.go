@@ -202,6 +202,9 @@ func (d *Dir) replaceEpochs(dir string, entries []seglog.EpochStart) error {
 // restartFiles removes every segment and makes an empty one.
 func (d *Dir) restartFiles(o *cutOrder) error {
 	p, t := o.p, &o.p.lane
+	if err := d.removeDoomed(p); err != nil {
+		return err
+	}
 	if err := d.removeAbove(p, p.segments(), -1); err != nil {
 		return err
 	}
@@ -225,6 +228,26 @@ func (d *Dir) restartFiles(o *cutOrder) error {
 		return err
 	}
 	s.entryDurable.Store(true)
+	return nil
+}
+
+// removeDoomed removes the files of segments that have left the log and have their
+// names still: the log that begins anew may use these again.
+func (d *Dir) removeDoomed(p *Partition) error {
+	p.filesMu.Lock()
+	defer p.filesMu.Unlock()
+	for _, s := range p.lane.doomed {
+		if s.unlinked.Load() {
+			continue
+		}
+		d.handles.forget(s)
+		for _, suffix := range segmentSuffixes() {
+			if err := ignoreMissing(d.cfg.FS.Remove(s.name(suffix))); err != nil {
+				return err
+			}
+		}
+	}
+	p.lane.doomed = nil
 	return nil
 }
 

@@ -93,8 +93,37 @@ func (b *background) bury(p *Partition) {
 	b.graves = append(b.graves, g)
 }
 
-// doom renames the files of a segment that has left the log.
-func (b *background) doom(s *segment) error {
+// doom renames the files of segments that have left their logs, once moldau.marks
+// tells of the producers that wrote to them: till then a start after a power loss
+// reads them from the segments, or a batch that comes again would be appended
+// twice. It is called while the table of marks is what the file holds. With all
+// set it renames them anyway: on a disk without space the marks cannot be written,
+// and space has to come from somewhere.
+func (b *background) doom(all bool) error {
+	left := b.doomed[:0]
+	for i, s := range b.doomed {
+		if !all && !s.p.gone.Load() && !b.marks.covers(s) {
+			left = append(left, s)
+			continue
+		}
+		if err := b.doomSegment(s); err != nil {
+			b.doomed = append(left, b.doomed[i:]...)
+			return err
+		}
+	}
+	clear(b.doomed[len(left):])
+	b.doomed = left
+	return nil
+}
+
+// doomSegment renames the files of one. A log that began anew has removed them,
+// and may have made others of the same name.
+func (b *background) doomSegment(s *segment) error {
+	s.p.filesMu.Lock()
+	defer s.p.filesMu.Unlock()
+	if s.unlinked.Load() {
+		return nil
+	}
 	g := grave{due: b.d.cfg.Clock.Mono().Add(s.p.options.Load().FileDeleteDelay), segments: []*segment{s}}
 	for _, suffix := range segmentSuffixes() {
 		name := s.name(suffix)

@@ -59,6 +59,7 @@ type Recovered struct {
 	// partition.metadata); such a partition cannot be adopted.
 	Err error
 
+	below    []logFile // segments below the log start whose files are to go
 	waiting  waitingEntries
 	nameless []string // .log files whose names in the folder may not be durable
 }
@@ -171,9 +172,20 @@ func (d *Dir) Adopt(id kafka.TopicPartition, o Options) (*Partition, seglog.Stat
 	x.offsets, x.times = r.waiting.offsets, r.waiting.times
 	x.offsetsIn -= len(x.offsets)
 	x.timesIn -= len(x.times)
+	for i, f := range r.below {
+		s := d.newSegment(p, f.base)
+		s.entryDurable.Store(true)
+		if s.end = segs[0].base; i+1 < len(r.below) {
+			s.end = r.below[i+1].base
+		}
+		p.lane.doomed = append(p.lane.doomed, s)
+	}
 	d.mu.Lock()
 	d.parts[id] = p
 	d.mu.Unlock()
+	for _, s := range p.lane.doomed {
+		d.background.put(job{kind: jobDoomSegment, segment: s})
+	}
 	return p, r.State, nil
 }
 

@@ -18,12 +18,24 @@ type marksTable struct {
 
 type tableEntry struct {
 	bytes []byte
+	end   int64 // of its resume point, -1 without one
 	cuts  int64 // truncations that the partition had seen
 }
 
 func (t *marksTable) put(e *marksEntry, cuts int64) {
-	t.entries[e.id] = &tableEntry{bytes: encodeEntry(nil, e), cuts: cuts}
+	end := int64(-1)
+	if e.resume != nil {
+		end = e.resume.end
+	}
+	t.entries[e.id] = &tableEntry{bytes: encodeEntry(nil, e), end: end, cuts: cuts}
 	t.changed = true
+}
+
+// covers reports whether the resume point of s's log lies behind s, and is one
+// of the log as it was when s left it.
+func (t *marksTable) covers(s *segment) bool {
+	e := t.entries[s.p.id]
+	return e != nil && e.end >= s.end && e.cuts == s.p.cuts.Load()
 }
 
 func (t *marksTable) remove(id kafka.TopicPartition) {
@@ -170,8 +182,11 @@ func (b *background) checkpoint(recycle, syncOS bool) error {
 		// The file of before stays, and the blocks with it, until there is space:
 		// the journal runs full, and files are synced one by one.
 		b.marks.changed = true
-		return nil
+		return b.doom(true) // what will give space
 	case err != nil:
+		return err
+	}
+	if err := b.doom(false); err != nil {
 		return err
 	}
 	if old != nil {

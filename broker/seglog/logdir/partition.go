@@ -25,7 +25,7 @@ type Partition struct {
 	start   atomic.Int64 // durable log start
 	cuts    atomic.Int64 // truncations begun
 	gone    atomic.Bool  // deleted
-	filesMu sync.Mutex   // the small files of the folder
+	filesMu sync.Mutex   // the small files of the folder, and the names of what has left the log
 	// voidFrom: what was handed to the committer from here on was not written.
 	voidFrom atomic.Int64
 

@@ -1,6 +1,7 @@
 package logdir
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -25,12 +26,19 @@ type partRecovery struct {
 
 	// What marks and journal say.
 	resume *resume
-	// producers are those of a resume point that lies below the log start.
-	producers []seglog.ProducerEntry
-	synced    int64 // S
-	start     int64 // log start
-	entries   []journalItem
-	touched   bool
+	// producers are those of the log up to producersTo, where that is known from
+	// something else than a snapshot.
+	producers   []seglog.ProducerEntry
+	producersTo int64
+	synced      int64 // S
+	start       int64 // log start
+	entries     []journalItem
+	touched     bool
+
+	// below are segments that lie wholly below the log start, and orphans the
+	// journal's entries of such segments without a file.
+	below   []logFile
+	orphans []journalItem
 
 	// proved is how far marks and journal prove the log durable, and claimed how
 	// far anything in them reaches.
@@ -52,7 +60,7 @@ type logFile struct {
 // the file system; a folder that makes no sense is reported in the result, and
 // of one whose creation was cut short the result isUnfinished.
 func (r *recovery) partition(f folder) (Recovered, leftover, error) {
-	p := &partRecovery{recovery: r, folder: f}
+	p := &partRecovery{recovery: r, folder: f, producersTo: -1}
 	out := Recovered{Topic: f.topic, ID: kafka.TopicPartition{Partition: f.partition}}
 	if err := p.list(); err != nil {
 		return out, leftover{}, err
@@ -64,7 +72,7 @@ func (r *recovery) partition(f folder) (Recovered, leftover, error) {
 	}
 	out.ID = p.id
 	out.State, err = p.run()
-	out.waiting = p.waiting
+	out.waiting, out.below = p.waiting, p.below
 	if err != nil {
 		err = fmt.Errorf("partition %s-%d: %w", f.topic, f.partition, err)
 	}
@@ -113,7 +121,7 @@ func (p *partRecovery) run() (seglog.State, error) {
 	}
 	p.fold()
 	if p.recorded == seglog.Damaged {
-		p.resume = nil // the damage may lie where nobody would look
+		p.dropResume() // the damage may lie where nobody would look
 	}
 	if p.touched {
 		if err := p.record(seglog.Doubtful); err != nil {
@@ -159,8 +167,8 @@ func (p *partRecovery) fold() {
 			p.entries = append(p.entries, it)
 		case itemCut:
 			p.entries = voidAbove(p.entries, it.offset)
-			if p.resume != nil && it.sequence > asOf && it.offset < p.resume.end {
-				p.resume = nil
+			if it.sequence > asOf {
+				p.cutResume(it.offset)
 			}
 		case itemLogStart:
 			p.start = it.offset
@@ -189,9 +197,34 @@ func (p *partRecovery) prove() {
 	}
 }
 
-// skipDeleted drops entries of segments that lie wholly below the log start:
-// the files may be gone already. An entry below the log start whose segment
-// reaches above it stays, because what follows in the file needs it.
+// dropResume does without the resume point, but for what it knows of producers.
+func (p *partRecovery) dropResume() {
+	if x := p.resume; x != nil {
+		p.resume, p.producers, p.producersTo = nil, x.producers, x.end
+	}
+}
+
+// cutResume does without a resume point above offset, where the log was cut.
+func (p *partRecovery) cutResume(offset int64) {
+	if p.resume != nil && p.resume.end > offset {
+		p.dropResume()
+	}
+	if p.producersTo > offset {
+		p.producers, p.producersTo = producersBelow(p.producers, offset), offset
+	}
+}
+
+// producersBelow are producers without what they wrote at and above offset.
+func producersBelow(entries []seglog.ProducerEntry, offset int64) []seglog.ProducerEntry {
+	t := seglog.NewProducerTable(0, entries)
+	t.Truncate(offset)
+	return t.Entries()
+}
+
+// skipDeleted puts entries of segments that lie wholly below the log start
+// aside: the files may be gone already, and are not made again. An entry below the
+// log start whose segment reaches above it stays, because what follows in the file
+// needs it; one whose segment has a file still stays for what it tells of producers.
 func (p *partRecovery) skipDeleted() {
 	first := int64(0) // base of the segment that the log start lies in
 	for _, f := range p.files {
@@ -204,7 +237,24 @@ func (p *partRecovery) skipDeleted() {
 			first = max(first, base)
 		}
 	}
-	p.entries = slices.DeleteFunc(p.entries, func(it journalItem) bool { return it.segment < first })
+	p.entries = slices.DeleteFunc(p.entries, func(it journalItem) bool {
+		if it.segment >= first {
+			return false
+		}
+		if p.resume != nil && it.last < p.resume.end {
+			return true
+		}
+		if _, found := p.file(it.segment); !found {
+			p.orphans = append(p.orphans, it)
+			return true
+		}
+		return false
+	})
+}
+
+// file finds a segment's file by its base, or where it would stand.
+func (p *partRecovery) file(base int64) (i int, found bool) {
+	return slices.BinarySearchFunc(p.files, base, func(f logFile, base int64) int { return cmp.Compare(f.base, base) })
 }
 
 // voidAbove drops what lies at or above offset.
@@ -254,7 +304,7 @@ func (p *partRecovery) replay() error {
 
 func (p *partRecovery) replaySegment(base int64, entries []journalItem) (err error) {
 	file := seglog.FileName(base, seglog.LogSuffix)
-	i, found := slices.BinarySearchFunc(p.files, base, func(f logFile, base int64) int { return int(min(1, max(-1, f.base-base))) })
+	i, found := p.file(base)
 	if !found {
 		p.files = slices.Insert(p.files, i, logFile{base: base})
 		p.entered = true
@@ -286,22 +336,6 @@ func (p *partRecovery) unclean(file string) {
 	if !slices.Contains(p.dirty, file) {
 		p.dirty = append(p.dirty, file)
 	}
-}
-
-// dropBelowStart removes segments that lie wholly below the log start.
-func (p *partRecovery) dropBelowStart() error {
-	for len(p.files) > 1 && p.files[1].base <= p.start {
-		if err := p.removeSegment(p.files[0].base); err != nil {
-			return err
-		}
-		p.files = p.files[1:]
-	}
-	if x := p.resume; x != nil && len(p.files) > 0 && x.segments[len(x.segments)-1].Base < p.files[0].base {
-		// The resume point lies in what was deleted since. Of its producers those
-		// that wrote nothing later are as they were.
-		p.resume, p.producers = nil, x.producers
-	}
-	return nil
 }
 
 // removeSegment removes a segment's files.

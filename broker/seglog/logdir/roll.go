@@ -116,7 +116,7 @@ func (d *Dir) syncRebuildable(name string) error {
 }
 
 // deleteSegments takes segments out of the log. Their files go once the log
-// start above them is durable.
+// start above them is durable, and what they tell of producers as well.
 func (l *lane) deleteSegments(p *Partition, bases []int64) {
 	t := &p.lane
 	segs := p.segments()
@@ -124,6 +124,7 @@ func (l *lane) deleteSegments(p *Partition, bases []int64) {
 	var infos []seglog.Segment
 	for i, s := range segs {
 		if i < len(segs)-1 && slices.Contains(bases, s.base) {
+			s.end = segs[i+1].base
 			doomed = append(doomed, s)
 			continue
 		}
@@ -135,6 +136,7 @@ func (l *lane) deleteSegments(p *Partition, bases []int64) {
 	t.infos = infos
 	p.publish(kept)
 	l.change(p)
+	t.doomed = append(slices.DeleteFunc(t.doomed, func(s *segment) bool { return s.unlinked.Load() }), doomed...)
 	it := l.item(p)
 	it.doomed = append(it.doomed, doomed...)
 	if start := kept[0].base; start > t.start {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/moldau/moldau/broker/batch"
 	"github.com/moldau/moldau/broker/seglog"
-	"github.com/moldau/moldau/disk/vfs"
 )
 
 const (
@@ -90,12 +89,12 @@ func (p *partRecovery) scan() (*scanned, error) {
 	s := &scanned{proved: p.proved}
 	files := p.files
 	if p.resume != nil && !p.resumable(s) {
-		p.resume = nil
+		p.dropResume()
 	}
 	cfg := seglog.ScanConfig{IndexInterval: indexIntervalDefault, EpochsFrom: p.start}
 	var first seglog.Segment
 	if x := p.resume; x != nil {
-		first = x.segments[len(x.segments)-1]
+		first = *x.last()
 		s.segments = p.closedOf(x)
 		files = p.from(first.Base)
 		cfg.Next = x.end
@@ -113,7 +112,7 @@ func (p *partRecovery) scan() (*scanned, error) {
 		first = emptyInfo(files[0].base, p.d.cfg.Clock.Wall())
 		cfg.Next = first.Base
 		cfg.Epochs = p.hadEpoch
-		s.producers = seglog.NewProducerTable(0, p.snapshotAt(first.Base))
+		s.producers = seglog.NewProducerTable(0, p.producersAt(first.Base))
 	}
 	cfg.Producers = s.producers
 	s.scanner = seglog.NewScanner(cfg)
@@ -178,23 +177,6 @@ func mergeEpochs(known, file []seglog.EpochStart, end int64) []seglog.EpochStart
 		}
 	}
 	return merged
-}
-
-// snapshotAt reads the producer snapshot at base, if a sound one is there.
-func (p *partRecovery) snapshotAt(base int64) []seglog.ProducerEntry {
-	file := seglog.FileName(base, seglog.SnapshotSuffix)
-	if _, ok := p.names[file]; !ok {
-		return p.producers
-	}
-	b, err := vfs.ReadFile(p.d.cfg.FS, p.path+"/"+file, smallFileMax)
-	if err != nil {
-		return p.producers
-	}
-	entries, err := seglog.DecodeSnapshot(b)
-	if err != nil {
-		return p.producers
-	}
-	return entries
 }
 
 // scanSegment goes on with f, of which info is known. done says that the log

@@ -13,6 +13,8 @@ import (
 type segment struct {
 	p    *Partition
 	base int64
+	// end is the base of the segment behind it; set when it leaves the log.
+	end int64
 	// size is how many bytes of .log readers may see: whole batches.
 	size atomic.Int64
 	// entryDurable: the folder's entry of .log was synced.

@@ -160,12 +160,12 @@ func (p *partRecovery) removeSnapshotsAbove(offset int64) error {
 
 // restart begins an empty log at the log start: nothing above it was found.
 func (p *partRecovery) restart(s *scanned) error {
-	for _, f := range slices.Backward(p.files) {
+	for _, f := range slices.Backward(slices.Concat(p.below, p.files)) {
 		if err := p.removeSegment(f.base); err != nil {
 			return err
 		}
 	}
-	p.files = nil
+	p.below, p.files = nil, nil
 	s.segments = []seglog.Segment{emptyInfo(p.start, p.d.cfg.Clock.Wall())}
 	s.remade = nil
 	s.producers = seglog.NewProducerTable(0, nil)

@@ -16,6 +16,7 @@ type laneState struct {
 	producers *seglog.ProducerTable // nil until a producer id is seen
 
 	unsynced []*segment // of an `os` topic: written since the last background sync
+	doomed   []*segment // have left the log, and have their names still
 	logged   bool       // since the last marks the journal was given a log start or a cut
 	item     *item      // of this turn, for the committer
 

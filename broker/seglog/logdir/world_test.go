@@ -55,6 +55,7 @@ type testLog struct {
 	ordered          int64     // end of the log as ordered
 	busy             int       // other orders under way
 	limit            int64     // while a cut is under way: D is not above it; else -1
+	since            int64     // end after the last cut, which producers may be forgotten for
 	deleted          bool
 }
 
@@ -181,8 +182,8 @@ func (w *world) await(what func() bool) {
 // encode makes a batch of n records that only offset and partition decide.
 func (l *testLog) encode(n, size int) []byte {
 	var b batch.Builder
-	b.Reset(batch.BuilderOptions{})
 	next := l.log.Next()
+	b.Reset(batch.BuilderOptions{Producer: &batch.Producer{ID: producerAt(next), BaseSequence: int32(next)}})
 	for i := range n {
 		value := make([]byte, max(size, 16))
 		binary.BigEndian.PutUint64(value, uint64(next)+uint64(i))
@@ -200,6 +201,9 @@ func (l *testLog) encode(n, size int) []byte {
 	}
 	return bytes.Clone(out)
 }
+
+// producerAt is who writes the batch at an offset: many that write a few batches each.
+func producerAt(offset int64) int64 { return 100 + offset/8 }
 
 // appendOrder orders one batch.
 func (l *testLog) appendOrder(n, size int) Order {
@@ -256,6 +260,7 @@ func (l *testLog) cut(op seglog.Op, end int64) bool {
 	w.mu.Lock()
 	n := l.truncated
 	l.busy++
+	l.since = op.Offset
 	// From here on nothing above the cut is promised.
 	l.limit, l.durable = end, min(l.durable, end)
 	for len(l.history) > 0 && l.history[len(l.history)-1].last >= end {
