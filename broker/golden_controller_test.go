@@ -14,7 +14,7 @@ import (
 var controllerScripts = map[int16]script{
 	1: scriptMetadataFetch, 18: scriptAPIVersions, 19: scriptCreateTopics, 20: scriptDeleteTopics,
 	33: scriptAlterConfigs, 37: scriptCreatePartitions, 43: scriptElectLeaders, 44: scriptIncrementalAlterConfigs,
-	55: scriptDescribeQuorum, 56: scriptAlterPartition, 57: scriptUpdateFeatures, 59: scriptFetchSnapshot,
+	45: scriptReassign, 46: scriptListReassignments, 55: scriptDescribeQuorum, 56: scriptAlterPartition, 57: scriptUpdateFeatures, 59: scriptFetchSnapshot,
 	60: scriptControllerDescribeCluster, 62: scriptBrokerRegistration, 63: scriptBrokerHeartbeat, 64: scriptUnregisterBroker,
 	67: scriptAllocateProducerIDs, 70: scriptControllerRegistration, 73: scriptAssignReplicas,
 	80: scriptAddRaftVoter, 81: scriptRemoveRaftVoter,

@@ -21,7 +21,7 @@ var brokerScripts = map[int16]script{
 	22: scriptInitProducerID, 23: scriptOffsetForLeaderEpoch,
 	29: scriptDescribeACLs, 30: scriptCreateACLs, 31: scriptDeleteACLs,
 	32: scriptDescribeConfigs, 33: scriptAlterConfigs, 35: scriptDescribeLogDirs, 37: scriptCreatePartitions,
-	42: scriptDeleteGroups, 43: scriptElectLeaders, 44: scriptIncrementalAlterConfigs, 46: scriptListReassignments,
+	42: scriptDeleteGroups, 43: scriptElectLeaders, 44: scriptIncrementalAlterConfigs, 45: scriptReassign, 46: scriptListReassignments,
 	47: scriptOffsetDelete, 55: scriptDescribeQuorum, 57: scriptUpdateFeatures, 60: scriptDescribeCluster,
 	64: scriptUnregisterBroker, 75: scriptDescribeTopicPartitions, 80: scriptAddRaftVoter, 81: scriptRemoveRaftVoter,
 }
@@ -434,8 +434,38 @@ func scriptElectLeaders(v int16, s *session) {
 	}
 }
 
+func scriptReassign(v int16, s *session) {
+	if s.once() {
+		s.topic("t", 2)
+	}
+	req := func(topic string, parts ...kmsg.AlterPartitionAssignmentsRequestTopicPartition) *kmsg.AlterPartitionAssignmentsRequest {
+		return &kmsg.AlterPartitionAssignmentsRequest{TimeoutMillis: 10_000, AllowReplicationFactorChange: true, Topics: []kmsg.AlterPartitionAssignmentsRequestTopic{{Topic: topic, Partitions: parts}}}
+	}
+	to := func(partition int32, replicas ...int32) kmsg.AlterPartitionAssignmentsRequestTopicPartition {
+		return kmsg.AlterPartitionAssignmentsRequestTopicPartition{Partition: partition, Replicas: replicas}
+	}
+	s.do("what it has", req("t", to(0, 1), to(1, 1)))
+	s.do("nothing to cancel", req("t", to(0)))
+	s.do("unknown topic", req("nowhere", to(0, 1)))
+	s.do("unknown partition", req("t", to(9, 1)))
+	s.do("unknown broker", req("t", to(0, 1, 7)))
+	s.do("a broker twice", req("t", to(0, 1, 1)))
+	s.do("no replicas", req("t", kmsg.AlterPartitionAssignmentsRequestTopicPartition{Partition: 0, Replicas: []int32{}}))
+	if v >= 1 {
+		more := req("t", to(0, 1))
+		more.AllowReplicationFactorChange = false
+		s.do("the same number", more)
+	}
+}
+
 func scriptListReassignments(_ int16, s *session) {
+	if s.once() {
+		s.topic("t", 2)
+	}
 	s.do("all", &kmsg.ListPartitionReassignmentsRequest{TimeoutMillis: 1000})
+	s.do("of a topic", &kmsg.ListPartitionReassignmentsRequest{TimeoutMillis: 1000, Topics: []kmsg.ListPartitionReassignmentsRequestTopic{
+		{Topic: "t", Partitions: []int32{0, 1, 9}}, {Topic: "nowhere", Partitions: []int32{0}},
+	}})
 }
 
 func scriptDescribeQuorum(_ int16, s *session) {

@@ -236,7 +236,7 @@ func (b *Broker) startQuorum(store *raftmeta.Store) error {
 			Entropy: b.cfg.Entropy, Seed: seedOf(b.identity.ClusterID),
 			SessionTimeout: set.BrokerSession, HeartbeatInterval: set.BrokerHeartbeat, DisconnectGrace: set.DisconnectGrace,
 			DefaultPartitions: set.NumPartitions, DefaultReplicationFactor: int16(set.DefaultReplicationFactor),
-			DeleteTopics: set.DeleteTopics, RebalanceInterval: set.LeaderRebalance,
+			RaisedTopics: raisedTopics(set), DeleteTopics: set.DeleteTopics, RebalanceInterval: set.LeaderRebalance,
 			Bootstrap: controller.BootstrapFeatures(), Supported: controller.SupportedFeatures(),
 		},
 		Directory: b.identity.Metadata, Incarnation: kafka.NewUUID(b.cfg.Entropy),

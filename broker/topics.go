@@ -6,6 +6,7 @@ import (
 
 	"github.com/moldau/moldau/broker/batch"
 	"github.com/moldau/moldau/broker/config"
+	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/metaimage"
 	"github.com/moldau/moldau/broker/replica"
 	"github.com/moldau/moldau/broker/seglog"
@@ -50,7 +51,7 @@ func (b *Broker) topicConfig(img *metaimage.Image, topic string) shard.TopicConf
 	replicas := 1
 	if meta := img.TopicByName(topic); meta != nil {
 		if p := meta.Partition(0); p != nil {
-			replicas = len(p.Replicas)
+			replicas = p.Factor()
 		}
 	}
 	log := seglog.DefaultConfig()
@@ -94,4 +95,13 @@ func policy(t *config.Topic) batch.Policy {
 		}
 	}
 	return p
+}
+
+// raisedTopics are the internal topics whose replication factor is not set, so
+// that it rises as brokers join.
+func raisedTopics(set *config.Broker) []string {
+	if set.OffsetsTopicReplicationFactor > 0 {
+		return nil
+	}
+	return []string{kafka.OffsetsTopicName}
 }

@@ -49,6 +49,7 @@ var brokerKeys = [...]keyRange{
 	{42, 0, 3}, // DeleteGroups
 	{43, 0, 2}, // ElectLeaders
 	{44, 0, 1}, // IncrementalAlterConfigs
+	{45, 0, 1}, // AlterPartitionReassignments
 	{46, 0, 0}, // ListPartitionReassignments
 	{47, 0, 0}, // OffsetDelete
 	{55, 0, 2}, // DescribeQuorum

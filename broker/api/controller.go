@@ -22,6 +22,8 @@ var controllerKeys = [...]keyRange{
 	{37, 0, 3},  // CreatePartitions
 	{43, 0, 2},  // ElectLeaders
 	{44, 0, 1},  // IncrementalAlterConfigs
+	{45, 0, 1},  // AlterPartitionReassignments
+	{46, 0, 0},  // ListPartitionReassignments
 	{55, 0, 2},  // DescribeQuorum
 	{56, 2, 3},  // AlterPartition
 	{57, 0, 2},  // UpdateFeatures

@@ -166,8 +166,6 @@ func (h *Handler) dispatch(req *server.Request, decoded kmsg.Request) (kmsg.Resp
 		return h.describeLogDirs(r), nil
 	case *kmsg.DescribeTopicPartitionsRequest:
 		return h.describeTopicPartitions(r), nil
-	case *kmsg.ListPartitionReassignmentsRequest:
-		return kmsg.NewPtrListPartitionReassignmentsResponse(), nil
 	case *kmsg.ListGroupsRequest:
 		return h.listGroups(req, r), nil
 	case *kmsg.DescribeGroupsRequest:

@@ -138,7 +138,7 @@ func (s *scenario) admin(t *testing.T, a args) {
 		req.Directories = append(req.Directories, d)
 		s.handle(t, req, 0)
 	case "reassign":
-		s.handle(t, kmsg.NewPtrAlterPartitionAssignmentsRequest(), 1)
+		s.reassign(t, a)
 	case "reassignments":
 		s.handle(t, kmsg.NewPtrListPartitionReassignmentsRequest(), 0)
 	case "metadata":
@@ -146,6 +146,26 @@ func (s *scenario) admin(t *testing.T, a args) {
 	default:
 		t.Fatalf("unknown command %s", a.d.Cmd)
 	}
+}
+
+// reassign reads partition=t-0 to=(1,2), without to for a cancellation; samefactor.
+func (s *scenario) reassign(t testing.TB, a args) {
+	req := kmsg.NewPtrAlterPartitionAssignmentsRequest()
+	req.AllowReplicationFactorChange = !a.has("samefactor")
+	for _, name := range a.list("partition") {
+		topic, id, _ := strings.Cut(name, "-")
+		n, _ := strconv.Atoi(id)
+		x := kmsg.NewAlterPartitionAssignmentsRequestTopic()
+		x.Topic = topic
+		p := kmsg.NewAlterPartitionAssignmentsRequestTopicPartition()
+		p.Partition = int32(n)
+		if a.has("to") {
+			p.Replicas = a.ints("to")
+		}
+		x.Partitions = append(x.Partitions, p)
+		req.Topics = append(req.Topics, x)
+	}
+	s.handle(t, req, 1)
 }
 
 func resourceArg(a args) (kmsg.ConfigResourceType, string) {

@@ -30,6 +30,8 @@ type change struct {
 	// endOf is what a broker's registration says of its replica outside ISR.
 	endOf func(broker int32) (metarecord.PartitionEnd, bool)
 
+	replicas, adding, removing []int32
+
 	isr, elr, lastKnown []int32
 	doubtful            []metarecord.DoubtfulReplica
 	leader              int32
@@ -47,8 +49,9 @@ func (x *turn) newChange(topic *metaimage.Topic, p *metaimage.Partition) *change
 	return &change{
 		topic: topic.ID, p: p, policy: x.policyOf(topic, p),
 		live: x.live, out: x.m.cfg.Out, dirsOf: x.dirsOf,
-		endOf: func(b int32) (metarecord.PartitionEnd, bool) { return x.endOf(b, topic.ID, p.ID) },
-		isr:   p.ISR, elr: p.ELR, lastKnown: p.LastKnownELR, doubtful: p.Doubtful,
+		endOf:    func(b int32) (metarecord.PartitionEnd, bool) { return x.endOf(b, topic.ID, p.ID) },
+		replicas: p.Replicas, adding: p.Adding, removing: p.Removing,
+		isr: p.ISR, elr: p.ELR, lastKnown: p.LastKnownELR, doubtful: p.Doubtful,
 		leader: p.Leader, recovery: p.Recovery, dirs: p.Directories,
 	}
 }
@@ -152,7 +155,7 @@ func (c *change) settle() {
 
 // dirOf is where metadata has the replica of a broker.
 func (c *change) dirOf(broker int32) kafka.UUID {
-	if i := slices.Index(c.p.Replicas, broker); i >= 0 && i < len(c.dirs) {
+	if i := slices.Index(c.replicas, broker); i >= 0 && i < len(c.dirs) {
 		return c.dirs[i]
 	}
 	return kafka.DirUnassigned
@@ -173,7 +176,7 @@ func (c *change) rehome() {
 	if c.leader == metaimage.NoLeader {
 		return
 	}
-	for _, b := range c.p.Replicas {
+	for _, b := range c.replicas {
 		if c.away(b) && c.dirOf(b) != kafka.DirLost {
 			c.move(b)
 		}
@@ -182,7 +185,7 @@ func (c *change) rehome() {
 
 // move gives the replica of a broker another directory.
 func (c *change) move(broker int32) {
-	if i := slices.Index(c.p.Replicas, broker); i >= 0 && i < len(c.dirs) {
+	if i := slices.Index(c.replicas, broker); i >= 0 && i < len(c.dirs) {
 		online, _ := c.dirsOf(broker)
 		c.dirs = slices.Clone(c.dirs)
 		c.dirs[i] = defaultDir(online)
@@ -208,6 +211,9 @@ func (c *change) record(force bool) *metarecord.PartitionChange {
 		from, to []int32
 		dst      *[]int32
 	}{
+		{c.p.Replicas, c.replicas, &r.Replicas},
+		{c.p.Adding, c.adding, &r.AddingReplicas},
+		{c.p.Removing, c.removing, &r.RemovingReplicas},
 		{c.p.ISR, c.isr, &r.ISR},
 		{c.p.ELR, c.elr, &r.EligibleLeaderReplicas},
 		{c.p.LastKnownELR, c.lastKnown, &r.LastKnownELR},

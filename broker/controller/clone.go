@@ -37,6 +37,7 @@ func (m *Machine) Fingerprint() uint64 {
 	put(int64(m.rng.state))
 	put(int64(m.tickDue))
 	put(int64(m.nextRebalance))
+	put(int64(m.nextReassign))
 	for i := range m.sessions.list {
 		s := &m.sessions.list[i]
 		for _, v := range []int64{int64(s.id), s.epoch, int64(s.heard), int64(s.gone), s.offset, s.shutdownOffset, int64(len(s.stalled))} {

@@ -40,6 +40,9 @@ type Config struct {
 	// DefaultReplicationFactor is default.replication.factor; 0 means
 	// min(3, registered brokers).
 	DefaultReplicationFactor int16
+	// RaisedTopics are the topics whose replication factor rises as brokers join,
+	// up to what a new topic gets: internal ones whose own factor is not set.
+	RaisedTopics []string
 	// DeleteTopics is delete.topic.enable.
 	DeleteTopics bool
 

@@ -92,5 +92,5 @@ func orMajority(minInsync int, p *metaimage.Partition) int {
 	if minInsync > 0 {
 		return minInsync
 	}
-	return majority(len(p.Replicas))
+	return majority(p.Factor())
 }

@@ -276,8 +276,8 @@ func (x *turn) wantsDerived(r metaimage.Resource) bool {
 func (x *turn) replicasOf(topic string) int {
 	n := 0
 	for _, p := range x.img.TopicByName(topic).Partitions() {
-		if n == 0 || len(p.Replicas) < n {
-			n = len(p.Replicas)
+		if f := p.Factor(); n == 0 || f < n {
+			n = f
 		}
 	}
 	return n

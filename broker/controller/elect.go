@@ -26,7 +26,7 @@ func (c *change) electAny(unclean bool) {
 		c.lead(b)
 		return
 	}
-	if b, ok := c.candidate(c.p.Replicas); ok && c.out.Out(guard.C1Clean) {
+	if b, ok := c.candidate(c.replicas); ok && c.out.Out(guard.C1Clean) {
 		c.lead(b)
 		return
 	}
@@ -56,7 +56,7 @@ func (c *change) electAny(unclean bool) {
 
 // candidate is the first replica that is in members and may be elected.
 func (c *change) candidate(members []int32) (int32, bool) {
-	for _, b := range c.p.Replicas {
+	for _, b := range c.replicas {
 		if slices.Contains(members, b) && c.electable(b) {
 			return b, true
 		}
@@ -121,7 +121,7 @@ func (c *change) uncleanCandidate(may func(broker int32) bool) (best int32, foun
 		}
 	}
 	var bestEnd metarecord.DoubtfulReplica
-	for _, b := range c.p.Replicas {
+	for _, b := range c.replicas {
 		if !may(b) {
 			continue
 		}
@@ -140,7 +140,7 @@ func (c *change) uncleanCandidate(may func(broker int32) bool) (best int32, foun
 
 // electPreferred moves the leadership to the first replica, if it may lead.
 func (c *change) electPreferred() bool {
-	b := c.p.Replicas[0]
+	b := c.replicas[0]
 	if c.leader == b || !slices.Contains(c.isr, b) || !c.electable(b) {
 		return false
 	}

@@ -40,6 +40,8 @@ type Machine struct {
 	// tickDue is when the last Tick wanted the next one.
 	tickDue       clock.Mono
 	nextRebalance clock.Mono
+	// nextReassign is when reassignments that wait are looked at again.
+	nextReassign clock.Mono
 	// policies are what the configs of policyImage resolve to, by topic, as far
 	// as was asked; at most one for each topic, since a deletion writes configs.
 	policies    map[kafka.UUID]policy
@@ -68,6 +70,7 @@ func (m *Machine) Activate(img *metaimage.Image, nextOffset int64, epoch int32, 
 	}
 	m.tickDue = t.Mono.Add(m.cfg.HeartbeatInterval)
 	m.nextRebalance = t.Mono.Add(m.cfg.RebalanceInterval)
+	m.nextReassign = t.Mono.Add(reassignCheckInterval)
 	var records []metarecord.Record
 	if img.InTransaction() {
 		reason := "the controller that began it lost its office"
@@ -112,15 +115,16 @@ func (m *Machine) commit(records []metarecord.Record) []metarecord.Record {
 	if len(records) == 0 {
 		return nil
 	}
-	records = bracketed(records)
+	records = bracketed(m.withCompletions(records))
 	img, _, err := m.img.Apply(records, m.img.Offset()+1, m.epoch)
 	invariant.Check(err == nil, "own records: %v", err)
 	m.img = img
 	return records
 }
 
-// Tick does what time asks for: it fences brokers whose sessions ended, and
-// moves leaderships back to preferred replicas. Each list is one batch. next is
+// Tick does what time asks for: it fences brokers whose sessions ended, moves
+// leaderships back to preferred replicas, ends reassignments that waited, and
+// gives internal topics more replicas when there are more brokers. Each list is one batch. next is
 // when it wants to be called again.
 func (m *Machine) Tick(t Times) (decisions [][]metarecord.Record, next time.Duration) {
 	if !m.active {
@@ -131,6 +135,10 @@ func (m *Machine) Tick(t Times) (decisions [][]metarecord.Record, next time.Dura
 	}
 	decisions = append(decisions, m.fenceExpired(t)...)
 	if records := m.rebalance(t); len(records) > 0 {
+		decisions = append(decisions, m.commit(records))
+	}
+	decisions = append(decisions, m.completeWaiting(t)...)
+	if records := m.raiseInternal(); len(records) > 0 {
 		decisions = append(decisions, m.commit(records))
 	}
 	next = m.nextExpiry(t.Mono)

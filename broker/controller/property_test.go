@@ -60,6 +60,7 @@ func (w *world) checkStep(old, next *metaimage.Image, records []metarecord.Recor
 		}
 	}
 	for name, topic := range next.Topics() {
+		w.checkMinInsync(old, next, topic)
 		for id, p := range topic.Partitions() {
 			at := fmt.Sprintf("%s-%d", name, id)
 			w.checkPartition(next, at, p)
@@ -76,9 +77,11 @@ func (w *world) checkStep(old, next *metaimage.Image, records []metarecord.Recor
 			if registered[before.Leader] && p.LeaderEpoch == before.LeaderEpoch { // L1
 				w.t.Fatalf("%s: %d registered and kept its lead", at, before.Leader)
 			}
+			via := w.beforeLast(old, records, topic.ID, before)
+			w.checkDropped(next, at, via, p)
 			elected := p.Leader != metaimage.NoLeader && p.LeaderEpoch > before.LeaderEpoch
-			if elected && p.Recovery == metaimage.Recovered && !before.InISR(p.Leader) && !before.InELR(p.Leader) {
-				w.t.Fatalf("%s: %d elected cleanly from outside ISR %v and ELR %v", at, p.Leader, before.ISR, before.ELR)
+			if elected && p.Recovery == metaimage.Recovered && !via.InISR(p.Leader) && !via.InELR(p.Leader) {
+				w.t.Fatalf("%s: %d elected cleanly from outside ISR %v and ELR %v", at, p.Leader, via.ISR, via.ELR)
 			}
 			if elected {
 				if _, marked := p.DoubtOf(p.Leader); marked {
@@ -89,12 +92,81 @@ func (w *world) checkStep(old, next *metaimage.Image, records []metarecord.Recor
 	}
 }
 
+// beforeLast is a partition before the last change of it in a batch, which may
+// be the end of a reassignment that a change before it made possible.
+func (w *world) beforeLast(old *metaimage.Image, records []metarecord.Record, topic kafka.UUID, p *metaimage.Partition) *metaimage.Partition {
+	for i, r := range slices.Backward(records) {
+		if c, ok := r.(*metarecord.PartitionChange); ok && kafka.UUID(c.TopicID) == topic && c.PartitionID == p.ID {
+			img, _, err := old.Apply(records[:i], old.Offset()+1, w.epoch)
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			return img.Partition(kafka.TopicPartition{Topic: topic, Partition: p.ID})
+		}
+	}
+	return p
+}
+
+// checkDropped holds a reassignment to C3: when replicas go, all new ones are in
+// sync, and as many as min.insync.replicas asks for.
+func (w *world) checkDropped(img *metaimage.Image, at string, before, p *metaimage.Partition) {
+	if len(minus(before.Replicas, p.Replicas)) == 0 {
+		return
+	}
+	fresh := append(minus(p.Replicas, before.Replicas), common(before.Adding, p.Replicas)...)
+	minInsync := w.m.newTurnOn(img).policyOf(img.Topic(topicOf(img, p)), p).minInsync
+	if p.Leader == metaimage.NoLeader || len(minus(fresh, p.ISR)) > 0 || len(p.ISR) < min(minInsync, len(p.Replicas)) || p.Reassigned() {
+		w.t.Fatalf("%s: replicas %v (adding %v) after %v (adding %v, removing %v) with ISR %v, leader %d, min.insync.replicas %d", at, p.Replicas, p.Adding, before.Replicas, before.Adding, before.Removing, p.ISR, p.Leader, minInsync)
+	}
+	if len(common(before.ISR, p.ISR)) == 0 {
+		w.t.Fatalf("%s: nobody of ISR %v is in ISR %v", at, before.ISR, p.ISR)
+	}
+}
+
+func topicOf(img *metaimage.Image, p *metaimage.Partition) kafka.UUID {
+	for _, topic := range img.Topics() {
+		if topic.Partition(p.ID) == p {
+			return topic.ID
+		}
+	}
+	return kafka.UUID{}
+}
+
+// checkMinInsync holds a value that sinks to C3: it empties ELR, and no ISR is
+// below it.
+func (w *world) checkMinInsync(old, next *metaimage.Image, topic *metaimage.Topic) {
+	was := old.Topic(topic.ID)
+	if was == nil {
+		return
+	}
+	before := table{}.TopicPolicy(topicSettings(old, topic.Name)).MinInsync
+	after := table{}.TopicPolicy(topicSettings(next, topic.Name)).MinInsync
+	for id, p := range topic.Partitions() {
+		if after < before && (len(p.ISR) < after || len(p.ELR) > 0 && len(p.ISR) >= after) {
+			w.t.Fatalf("%s-%d: min.insync.replicas %d after %d with ISR %v, ELR %v", topic.Name, id, after, before, p.ISR, p.ELR)
+		}
+		if v, ok := next.Config(metaimage.Resource{Type: metaimage.ResourceTopic, Name: topic.Name}, configMinInsync); ok && v.Derived && after > majority(p.Factor()) && old != next {
+			w.t.Fatalf("%s-%d: min.insync.replicas %d was derived for %v, adding %v", topic.Name, id, after, p.Replicas, p.Adding)
+		}
+	}
+}
+
 func (w *world) checkPartition(m *metaimage.Image, at string, p *metaimage.Partition) {
 	if p.Leader != metaimage.NoLeader && !p.InISR(p.Leader) {
 		w.t.Fatalf("%s: leader %d, ISR %v", at, p.Leader, p.ISR)
 	}
 	if p.Leader != metaimage.NoLeader && !m.Broker(p.Leader).Available() {
 		w.t.Fatalf("%s: leader %d is not available", at, p.Leader)
+	}
+	for _, list := range [][]int32{p.Adding, p.Removing} {
+		for i, b := range list {
+			if !p.HasReplica(b) || slices.Contains(list[:i], b) {
+				w.t.Fatalf("%s: adding %v, removing %v of %v", at, p.Adding, p.Removing, p.Replicas)
+			}
+		}
+	}
+	if len(p.Directories) != len(p.Replicas) || len(minus(p.Replicas, p.Removing)) == 0 {
+		w.t.Fatalf("%s: replicas %v, removing %v, directories %v", at, p.Replicas, p.Removing, p.Directories)
 	}
 	for i, b := range p.ISR {
 		if !p.HasReplica(b) || slices.Contains(p.ISR[:i], b) || p.InELR(b) {
@@ -119,7 +191,7 @@ func (w *world) checkPartition(m *metaimage.Image, at string, p *metaimage.Parti
 func (w *world) step() {
 	id := rapid.Int32Range(1, 3).Draw(w.t, "broker")
 	b := w.m.Image().Broker(id)
-	switch k := rapid.IntRange(0, 13).Draw(w.t, "step"); {
+	switch k := rapid.IntRange(0, 16).Draw(w.t, "step"); {
 	case k == 0 || b == nil:
 		w.register(id)
 	case k < 4:
@@ -162,6 +234,8 @@ func (w *world) step() {
 		w.handle(req)
 	case k == 12:
 		w.alterMinInsync()
+	case k > 13:
+		w.reassign()
 	default:
 		if rapid.IntRange(0, 4).Draw(w.t, "unregister") == 0 {
 			req := kmsg.NewPtrUnregisterBrokerRequest()
@@ -247,6 +321,25 @@ func (w *world) alterPartition() {
 	x.Partitions = append(x.Partitions, ap)
 	req.Topics = append(req.Topics, x)
 	w.handle(req)
+}
+
+// reassign asks for other replicas, or for what was before.
+func (w *world) reassign() {
+	req := kmsg.NewPtrAlterPartitionAssignmentsRequest()
+	req.Version, req.AllowReplicationFactorChange = 1, rapid.IntRange(0, 4).Draw(w.t, "factor") > 0
+	x := kmsg.NewAlterPartitionAssignmentsRequestTopic()
+	x.Topic = fmt.Sprint("t", rapid.IntRange(0, 2).Draw(w.t, "t"))
+	for id := range rapid.Int32Range(1, 2).Draw(w.t, "n") {
+		rp := kmsg.NewAlterPartitionAssignmentsRequestTopicPartition()
+		rp.Partition = id
+		if rapid.IntRange(0, 4).Draw(w.t, "cancel") > 0 {
+			rp.Replicas = rapid.Permutation([]int32{1, 2, 3}).Draw(w.t, "replicas")[:rapid.IntRange(1, 3).Draw(w.t, "rf")]
+		}
+		x.Partitions = append(x.Partitions, rp)
+	}
+	req.Topics = append(req.Topics, x)
+	w.handle(req)
+	w.handle(&kmsg.ListPartitionReassignmentsRequest{})
 }
 
 // alterMinInsync checks C3's rule on the way: a lower value empties ELR.

@@ -90,6 +90,7 @@ func (s *scenario) run(t *testing.T, d *datadriven.TestData) string {
 	case "activate":
 		cfg := testConfig()
 		cfg.DefaultReplicationFactor = int16(a.num("rf", 0))
+		cfg.RaisedTopics = a.list("raised")
 		cfg.RebalanceInterval = time.Duration(a.num("rebalance", 0)) * time.Millisecond
 		if s.m == nil {
 			s.m = New(cfg)
@@ -191,6 +192,9 @@ func (s *scenario) dump(topic string) {
 			}
 			for _, d := range p.Doubtful {
 				fmt.Fprintf(&s.out, " doubtful=%d(%d,%d)", d.BrokerID, d.LastEpoch, d.End)
+			}
+			if p.Reassigned() {
+				fmt.Fprintf(&s.out, " adding=%v removing=%v", p.Adding, p.Removing)
 			}
 			if p.Recovery != 0 {
 				fmt.Fprintf(&s.out, " recovering")

@@ -142,7 +142,7 @@ func (x *turn) growTopic(p *placer, asked *kmsg.CreatePartitionsRequestTopic) *r
 	case len(asked.Assignment) > 0 && len(asked.Assignment) != add:
 		return refusef(kafka.ErrInvalidReplicaAssignment, "Attempted to add %d additional partition(s), but only %d assignment(s) were specified.", add, len(asked.Assignment))
 	}
-	factor := len(topic.Partition(0).Replicas)
+	factor := topic.Partition(0).Factor()
 	var replicas [][]int32
 	for i := range asked.Assignment {
 		if err := checkManual(x.img, asked.Assignment[i].Replicas, factor); err != nil {

@@ -34,12 +34,16 @@ type turn struct {
 	newEnds []metarecord.PartitionEnd
 }
 
-func (m *Machine) newTurn() *turn {
-	if m.policyImage == nil || !m.img.SameConfigs(m.policyImage) {
+func (m *Machine) newTurn() *turn { return m.newTurnOn(m.img) }
+
+// newTurnOn is a decision that rests on another image than the machine's: on
+// what a decision under way makes of it.
+func (m *Machine) newTurnOn(img *metaimage.Image) *turn {
+	if m.policyImage == nil || !img.SameConfigs(m.policyImage) {
 		m.policies = make(map[kafka.UUID]policy)
 	}
-	m.policyImage = m.img
-	return &turn{m: m, img: m.img}
+	m.policyImage = img
+	return &turn{m: m, img: img}
 }
 
 // setLive says that the decision makes the broker live, or not.
@@ -100,7 +104,7 @@ func (x *turn) policyOf(t *metaimage.Topic, p *metaimage.Partition) policy {
 		x.m.policies[t.ID] = pol
 	}
 	if pol.minInsync == 0 {
-		pol.minInsync = majority(len(p.Replicas))
+		pol.minInsync = majority(p.Factor())
 	}
 	return pol
 }

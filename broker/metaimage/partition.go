@@ -19,7 +19,9 @@ const (
 // Partition is one partition's metadata. It must not be changed.
 //
 // Invariants: ISR and ELR are disjoint subsets of Replicas; Leader is in ISR or
-// NoLeader; Directories is empty or as long as Replicas.
+// NoLeader; Directories is empty or as long as Replicas; Adding and Removing are
+// subsets of Replicas, and one in both was added by a reassignment that another
+// one took the place of.
 type Partition struct {
 	ID             int32
 	Leader         int32
@@ -44,6 +46,13 @@ type Partition struct {
 
 // HasReplica reports whether the broker holds a replica.
 func (p *Partition) HasReplica(broker int32) bool { return slices.Contains(p.Replicas, broker) }
+
+// Reassigned reports whether a reassignment is under way (KIP-455).
+func (p *Partition) Reassigned() bool { return len(p.Adding)+len(p.Removing) > 0 }
+
+// Factor is the replication factor: the replicas without those that a
+// reassignment under way adds.
+func (p *Partition) Factor() int { return len(p.Replicas) - len(p.Adding) }
 
 // InISR reports whether the broker is in sync.
 func (p *Partition) InISR(broker int32) bool { return slices.Contains(p.ISR, broker) }
