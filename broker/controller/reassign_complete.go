@@ -7,6 +7,7 @@ import (
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/metaimage"
 	"github.com/moldau/moldau/broker/metarecord"
+	"github.com/moldau/moldau/internal/guard"
 	"github.com/moldau/moldau/internal/invariant"
 )
 
@@ -85,11 +86,11 @@ func (x *turn) complete(id kafka.TopicPartition) []metarecord.Record {
 	for _, b := range stay {
 		if p.InISR(b) && whole(b) {
 			held++
-		} else if slices.Contains(p.Adding, b) {
+		} else if slices.Contains(p.Adding, b) && !x.m.cfg.Out.Out(guard.C3Reassign) {
 			return nil
 		}
 	}
-	if held == 0 || held < min(minInsync, len(stay)) {
+	if held < min(minInsync, len(stay)) && !x.m.cfg.Out.Out(guard.C3Reassign) || len(common(p.ISR, stay)) == 0 {
 		return nil
 	}
 	c := x.newChange(topic, p)

@@ -99,7 +99,7 @@ func Guards() []Guarded {
 			Prefix: "append A; sync A; lag A; alter A; learn A; fetch C; alter A; learn A"}},
 		{Rule: guard.C3Lower, World: World{Appends: 1, Operator: 1, MinISRs: []int{1}, Fences: 2, Epochs: 2}},
 		{Rule: guard.C3Short, Heal: true, World: World{ISR: abc(), MinISR: 3, Operator: 1, MinISRs: []int{2}, Fences: 3, Epochs: 2}},
-		{Rule: guard.C3Reassign, Idle: "the controller refuses to move replicas"},
+		{Rule: guard.C3Reassign, Idle: "no world moves replicas; the random test of package controller holds every batch to it"},
 		{Rule: guard.F3Sync, Idle: "a sync is one step here; the order within a disk is for the tests of package logdir"},
 	}
 	for i := range list {
