@@ -1,6 +1,8 @@
 package linearizability
 
 import (
+	"slices"
+
 	"github.com/moldau/moldau/linearizability/history"
 )
 
@@ -78,6 +80,10 @@ func (c *logOrder) read(op *history.Op) {
 	for i := range op.Read.Records {
 		record := &op.Read.Records[i]
 		a := c.appends[record.Value]
+		if (a == nil || a.part != c.p) && c.misdirected(op) {
+			c.note("%s offset %d: value %x is another log's, written there by a misdirected write", c.p, record.Offset, record.Value)
+			continue
+		}
 		switch {
 		case a == nil:
 			c.violation("phantom", []*history.Op{op}, "%s offset %d: value %x was never sent", c.p, record.Offset, record.Value)
@@ -100,6 +106,15 @@ func (c *logOrder) read(op *history.Op) {
 		c.contiguous(op)
 	}
 	c.below(op)
+}
+
+// misdirected reports whether a write meant for another log may have landed in this
+// one before an operation was answered. Whole batches are right wherever they lie:
+// the format does not say which log they are of.
+func (c *logOrder) misdirected(op *history.Op) bool {
+	return slices.ContainsFunc(c.events, func(e *history.Event) bool {
+		return e.Kind == history.EventDamage && e.Name == history.Misdirected && e.Topic == c.p.key.Topic && e.Partition == c.p.key.Partition && e.At <= op.Return
+	})
 }
 
 // atEpoch: of one leader epoch and offset there is one sequence of bytes, over

@@ -88,6 +88,9 @@ const (
 	// SparedCopies is the Name of an EventDamage of one copy, of which others are
 	// left: clients may meet it, and nothing is lost by it.
 	SparedCopies = "spared"
+	// Misdirected is the Name of an EventDamage by a write that was meant for another
+	// place: whole batches of another log may be read there.
+	Misdirected = "misdirect"
 )
 
 // Event is one fault or mark.

@@ -37,10 +37,11 @@ type losses struct {
 	power   map[int32]int64  // when a node last lost power
 	damaged map[copyOf]bool  // bytes of it are wrong, and it may be found out at any later time
 	told    map[folder]int64 // when the checkers were last told of an election
+	gaveUp  map[int32]bool   // nodes that ever gave up a directory
 }
 
 func newLosses() *losses {
-	return &losses{lost: map[copyOf]int64{}, power: map[int32]int64{}, damaged: map[copyOf]bool{}, told: map[folder]int64{}}
+	return &losses{lost: map[copyOf]int64{}, power: map[int32]int64{}, damaged: map[copyOf]bool{}, told: map[folder]int64{}, gaveUp: map[int32]bool{}}
 }
 
 // powerLoss notes that a node lost power.
@@ -54,6 +55,7 @@ func (l *losses) powerLoss(node int32, at int64) {
 func (l *losses) lose(node int32, copies []folder, at int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.gaveUp[node] = true
 	for _, f := range copies {
 		l.lost[copyOf{node, f}] = at
 	}
@@ -97,7 +99,8 @@ func (l *losses) tell(f folder, at int64) {
 
 // without lists the partitions of which every copy that there is was struck once:
 // the operator has nothing to wait for. Those of which there is none are among
-// them. It goes by the whole run, as a verdict on a copy outlives an election that a
+// them, and those that a directory was given up for before anything was written:
+// their folders are made later, and empty. It goes by the whole run, as a verdict on a copy outlives an election that a
 // crash followed.
 func (l *losses) without(known map[folder]bool, nodes []*world.Node) []folder {
 	has := make([]map[folder]bool, len(nodes))
@@ -115,7 +118,8 @@ func (l *losses) without(known map[folder]bool, nodes []*world.Node) []folder {
 	for f, os := range known { //det:ok sorted below
 		whole := false
 		for i, n := range nodes {
-			whole = whole || has[i][f] && !l.struck(copyOf{n.ID, f}, os, 0)
+			lacks := l.struck(copyOf{n.ID, f}, os, 0) || l.gaveUp[n.ID] && emptyCopy(n, f)
+			whole = whole || has[i][f] && !lacks
 		}
 		if !whole {
 			out = append(out, f)
@@ -144,6 +148,23 @@ func (l *losses) all() (list []folder) {
 	return list
 }
 
+// emptyCopy reports whether a node's copy of a partition holds no bytes.
+func emptyCopy(n *world.Node, f folder) bool {
+	name := f.topic + "-" + strconv.Itoa(int(f.partition))
+	for _, dir := range n.LogDirs() {
+		infos, err := n.Disk.Peek().List(dir + "/" + name)
+		if err != nil {
+			continue // not in this one
+		}
+		for _, info := range infos {
+			if strings.HasSuffix(info.Name, ".log") && info.Size > 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // foldersIn lists the partitions that have a folder in a log directory.
 func foldersIn(n *world.Node, dir string) (list []folder) {
 	infos, err := n.Disk.Peek().List(dir)
@@ -170,6 +191,9 @@ func folderOf(name string) (folder, bool) {
 	}
 	return folder{name[:i], int32(number)}, true
 }
+
+// untoldMax is how many partitions of a topic may be there that no client knows.
+const untoldMax = 16
 
 const metadataTopic = "__cluster_metadata"
 
@@ -208,7 +232,7 @@ func (r *run) diskStruck(n *world.Node, kind simfs.Kind, name string) {
 	if f.topic == groupsTopic && what == history.EventDamage {
 		r.resetGroups()
 	}
-	r.partitionEvent(what, n.ID, f)
+	r.tellPartition(history.Event{Kind: what, Node: n.ID, Name: kind.String()}, f)
 }
 
 // spared reports whether other copies of whatever one node lost are left.
@@ -281,11 +305,12 @@ func (r *run) topicsOf(name string) (list []*workload.Topic) {
 }
 
 // partitions are those that clients know and those of the groups' log that were
-// struck, by whether power loss may take records of them.
+// struck, by whether power loss may take records of them. Behind a topic's last
+// there may be some that were added and of which no client has heard.
 func (r *run) partitions() map[folder]bool {
 	known := map[folder]bool{}
 	for _, t := range r.recorder.Topics() {
-		for number := range t.Partitions() {
+		for number := range t.Partitions() + untoldMax {
 			if !t.Gone() {
 				known[folder{t.Spec.Name, number}] = t.Spec.Durability == history.DurabilityOS
 			}
