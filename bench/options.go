@@ -12,11 +12,12 @@ import (
 
 // The parts of a run.
 const (
-	partCompare = "compare"
-	partCluster = "cluster"
-	partSync    = "sync"
-	partStart   = "start"
-	partHostile = "hostile"
+	partCompare  = "compare"
+	partCluster  = "cluster"
+	partReplicas = "replicas"
+	partSync     = "sync"
+	partStart    = "start"
+	partHostile  = "hostile"
 )
 
 // options of the program.
@@ -78,7 +79,9 @@ func parseOptions(args []string) (options, error) {
 }
 
 // allParts are the parts in the order in which they run.
-func allParts() []string { return []string{partCompare, partCluster, partSync, partStart, partHostile} }
+func allParts() []string {
+	return []string{partCompare, partCluster, partReplicas, partSync, partStart, partHostile}
+}
 
 // pick is the list of names separated by commas, each one of known; all of an
 // empty text.

@@ -58,7 +58,7 @@ func run(ctx context.Context, o options) (err error) {
 	defer func() { err = errors.Join(err, file.Close()) }()
 	s.table = io.MultiWriter(os.Stdout, file)
 	parts := map[string]func(context.Context) error{
-		partCompare: s.compare, partCluster: s.cluster, partSync: s.fanout, partStart: s.startup, partHostile: s.hostile,
+		partCompare: s.compare, partCluster: s.cluster, partReplicas: s.replicas, partSync: s.fanout, partStart: s.startup, partHostile: s.hostile,
 	}
 	for _, part := range allParts() {
 		if slices.Contains(o.only, part) {

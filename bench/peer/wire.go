@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"time"
 
 	"github.com/moldau/moldau/broker/batch"
@@ -20,7 +21,7 @@ type Wire struct {
 
 const (
 	// answerTimeout bounds the wait for one answer.
-	answerTimeout = 10 * time.Second
+	answerTimeout = time.Minute
 	// answerBytesMax bounds an answer's length.
 	answerBytesMax = 64 << 20
 )
@@ -100,17 +101,53 @@ func (w *Wire) Metadata(all bool) (*kmsg.MetadataResponse, error) {
 	return m, nil
 }
 
+// Topic asks for the partitions of a topic, in no order.
+func (w *Wire) Topic(name string) ([]kmsg.MetadataResponseTopicPartition, error) {
+	request := kmsg.NewPtrMetadataRequest()
+	request.Version = metadataVersion
+	t := kmsg.NewMetadataRequestTopic()
+	t.Topic = &name
+	request.Topics = append(request.Topics, t)
+	answer, err := w.Ask(request)
+	if err != nil {
+		return nil, err
+	}
+	topics := answer.(*kmsg.MetadataResponse).Topics
+	if len(topics) != 1 || topics[0].ErrorCode != 0 {
+		return nil, fmt.Errorf("%s is not known", name)
+	}
+	return topics[0].Partitions, nil
+}
+
 // EndOffsets asks where the partitions 0 to n-1 of a topic end. It fails
 // unless every one of them answers.
 func (w *Wire) EndOffsets(topic string, n int) ([]int64, error) {
+	partitions := make([]int32, n)
+	for i := range partitions {
+		partitions[i] = int32(i)
+	}
+	ends, err := w.Ends(topic, partitions)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]int64, n)
+	for i := range out {
+		out[i] = ends[int32(i)]
+	}
+	return out, nil
+}
+
+// Ends asks where partitions of a topic end that the server leads. It fails
+// unless every one of them answers.
+func (w *Wire) Ends(topic string, partitions []int32) (map[int32]int64, error) {
 	request := kmsg.NewPtrListOffsetsRequest()
 	request.Version = listOffsetsVersion
 	request.ReplicaID = -1
 	t := kmsg.NewListOffsetsRequestTopic()
 	t.Topic = topic
-	for i := range n {
+	for _, i := range partitions {
 		p := kmsg.NewListOffsetsRequestTopicPartition()
-		p.Partition, p.Timestamp = int32(i), -1
+		p.Partition, p.Timestamp = i, -1
 		t.Partitions = append(t.Partitions, p)
 	}
 	request.Topics = append(request.Topics, t)
@@ -118,31 +155,34 @@ func (w *Wire) EndOffsets(topic string, n int) ([]int64, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := make([]int64, n)
-	served := 0
+	served := make(map[int32]int64, len(partitions))
 	for _, t := range answer.(*kmsg.ListOffsetsResponse).Topics {
 		for _, p := range t.Partitions {
-			if p.ErrorCode == 0 && p.Partition >= 0 && int(p.Partition) < n {
-				out[p.Partition] = p.Offset
-				served++
+			if p.ErrorCode == 0 {
+				served[p.Partition] = p.Offset
 			}
 		}
 	}
-	if served != n {
-		return nil, fmt.Errorf("%d of %d partitions are served", served, n)
+	for _, i := range partitions {
+		if _, ok := served[i]; !ok {
+			return nil, fmt.Errorf("%d of %d partitions are served", len(served), len(partitions))
+		}
 	}
-	return out, nil
+	return served, nil
 }
 
 // createTimeout is how long a server may take to make a topic.
-const createTimeout = 5 * time.Second
+const createTimeout = 30 * time.Second
 
-// CreateTopic makes a topic with so many replicas of each partition.
+// CreateTopic makes a topic with so many replicas of each partition, of which
+// a majority has to have what is acknowledged.
 func (w *Wire) CreateTopic(name string, partitions int32, replicas int16) error {
 	request := kmsg.NewPtrCreateTopicsRequest()
 	request.Version, request.TimeoutMillis = createTopicsVersion, int32(createTimeout.Milliseconds())
 	t := kmsg.NewCreateTopicsRequestTopic()
 	t.Topic, t.NumPartitions, t.ReplicationFactor = name, partitions, replicas
+	insync := strconv.Itoa(int(replicas)/2 + 1)
+	t.Configs = append(t.Configs, kmsg.CreateTopicsRequestTopicConfig{Name: "min.insync.replicas", Value: &insync})
 	request.Topics = append(request.Topics, t)
 	answer, err := w.Ask(request)
 	if err != nil {
