@@ -169,7 +169,11 @@ func (l *lookups) epochEnd(op *history.Op, committed int64) {
 	if l.excused(l.p, Expect(l.p.topic.Durability, 1), op.Invoke, l.h.End) {
 		return // a leader's own epoch ends at its log's end, of which not all need stay
 	}
-	if i := l.from(answer.EndOffset) - 1; i >= l.low && answer.EndOffset >= 0 && l.records[i].Epoch > answer.Epoch {
+	end := answer.EndOffset
+	if l.excused(l.p, Expect(history.DurabilityOS, 1), op.Invoke, l.h.End) {
+		end = min(end, committed) // what was not acknowledged may be gone with the power, and its offsets used again
+	}
+	if i := l.from(end) - 1; i >= l.low && answer.EndOffset >= 0 && l.records[i].Epoch > answer.Epoch {
 		l.violation("epoch-end-long", []*history.Op{op}, "%s: epoch %d was said to end at %d; offset %d is of epoch %d", l.p, answer.Epoch, answer.EndOffset, l.records[i].Offset, l.records[i].Epoch)
 	}
 	i := l.low + sort.Search(len(l.records)-l.low, func(i int) bool { return l.records[l.low+i].Epoch > answer.Epoch })

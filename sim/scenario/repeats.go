@@ -9,6 +9,10 @@ import (
 // restartWait is how long a node may take to serve again.
 const restartWait = 20 * time.Second
 
+// lateSegmentBytes bounds segments, so that what follows a batch pushes it out of
+// the newest one: its segment is deleted with it.
+const lateSegmentBytes = 4 << 10
+
 // lateRepeat has producers repeat a batch after all records of its partition were
 // deleted and the node was started anew.
 func lateRepeat() Scenario {
@@ -22,8 +26,10 @@ func lateRepeat() Scenario {
 			for i := range topics {
 				topics[i].Partitions = 1
 			}
+			nodes := oneNode(d.Rand)
+			nodes[0].Settings.Tuning.SegmentBytesMax = lateSegmentBytes
 			return Plan{
-				Nodes: oneNode(d.Rand), Topics: topics, Net: anyNet(d.Rand), Faults: d.swarm("net-delay", "net-fragments", "net-lost-replies"),
+				Nodes: nodes, Topics: topics, Net: anyNet(d.Rand), Faults: d.swarm("net-delay", "net-fragments", "net-lost-replies"),
 				Clients: func(topics []*workload.Topic) []workload.Actor {
 					restart := func() {
 						done := make(chan struct{})
@@ -34,7 +40,10 @@ func lateRepeat() Scenario {
 						}
 					}
 					return []workload.Actor{
-						workload.Latecomer{Topic: topics[0], Every: pace(d.Rand), Timeout: clientTimeout, Between: restart},
+						workload.Latecomer{
+							Topic: topics[0], Every: pace(d.Rand), Timeout: clientTimeout, Between: restart,
+							Push: OneOf(d.Rand, 0, 2*lateSegmentBytes),
+						},
 						workload.Latecomer{Topic: topics[1], Every: pace(d.Rand), Timeout: clientTimeout},
 						reader(d.Rand, topics[1:]),
 					}

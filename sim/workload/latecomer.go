@@ -11,16 +11,19 @@ import (
 const (
 	latecomerBatches = 3 // before the one whose answer is lost
 	latecomerTries   = 400
+	latecomerPushes  = 8 // batches at most that push
 )
 
 // Latecomer is an idempotent producer whose last answer is lost, and that sends
 // the batch again after all records of the partition were deleted and Between was
 // done. Whoever knew the producer by its records alone has forgotten it then.
 // The batch must not be appended once more, and the next one must be taken.
+// What others wrote behind it may push it out of the newest segment before.
 type Latecomer struct {
 	Topic   *Topic // alone on partition 0
 	Every   time.Duration
 	Timeout time.Duration
+	Push    int    // bytes of batches without a producer id that follow the one whose answer is lost
 	Between func() // starts the node anew, say; nil does nothing
 }
 
@@ -35,7 +38,13 @@ func (a Latecomer) Run(env *Env) {
 	}
 	defer p.client.close()
 	defer p.timer.Stop()
-	l := &latecomer{Latecomer: a, p: p, fetcher: &fetcher{p.client, newBatchReader()}, at: &spot{topic: a.Topic}}
+	q := &producer{
+		Producer: Producer{Topics: p.Topics, Acks: -1, RecordsMax: 1, ValueBytes: a.Push, PartsMax: 1, InFlight: 1, Every: a.Every, Timeout: a.Timeout},
+		env:      env, client: p.client, maker: p.maker, id: history.Unknown,
+		timer: env.Clock.NewTimer(0),
+	}
+	defer q.timer.Stop()
+	l := &latecomer{Latecomer: a, p: p, pusher: q, fetcher: &fetcher{p.client, newBatchReader()}, at: &spot{topic: a.Topic}}
 	for !env.stopping() {
 		l.round()
 		p.client.pause(a.Every)
@@ -46,6 +55,7 @@ func (a Latecomer) Run(env *Env) {
 type latecomer struct {
 	Latecomer
 	p       *producer
+	pusher  *producer
 	fetcher *fetcher
 	at      *spot
 }
@@ -64,6 +74,7 @@ func (l *latecomer) round() {
 		l.through()
 		return
 	}
+	l.push()
 	l.read()
 	if !l.until(func() bool { _, ok := l.fetcher.deleteRecords(l.at, history.Latest); return ok }) {
 		return
@@ -106,23 +117,36 @@ func (l *latecomer) through() bool {
 	})
 }
 
+// push appends what others wrote.
+func (l *latecomer) push() {
+	for n, bytes := 0, 0; bytes < l.Push && n < latecomerPushes && !l.p.env.stopping(); n++ {
+		if b := l.pusher.once(l.Topic); b != nil {
+			bytes += len(b.raw)
+		}
+	}
+}
+
 // once sends one batch and waits for what comes of it. It reports whether it was
 // sent.
-func (l *latecomer) once() bool {
-	to, link := l.p.client.lead(l.Topic, 0)
+func (l *latecomer) once() bool { return l.p.once(l.Topic) != nil }
+
+// once sends one batch to partition 0, and waits for what comes of it; nil if
+// none was sent.
+func (p *producer) once(topic *Topic) *outBatch {
+	to, link := p.client.lead(topic, 0)
 	if link == nil {
-		return false
+		return nil
 	}
-	b := l.p.nextBatch(l.p.lane(l.Topic, 0))
+	b := p.nextBatch(p.lane(topic, 0))
 	if b == nil {
-		return false
+		return nil
 	}
-	l.p.request(to.node, []*outBatch{b})
-	for len(l.p.flights) > 0 {
-		l.p.await(l.p.flights[0].deadline, nil)
-		l.p.reap()
+	p.request(to.node, []*outBatch{b})
+	for len(p.flights) > 0 {
+		p.await(p.flights[0].deadline, nil)
+		p.reap()
 	}
-	return true
+	return b
 }
 
 // lose sends a batch whose answer comes, and is not heard. It reports whether the
