@@ -450,3 +450,25 @@ func (c *client) electOnceLeaderless(topic string, partition int32) {
 		c.t.Fatalf("unclean election of %s-%d: %s", topic, partition, code)
 	}
 }
+
+// A topic that is created while its directory has no space is served as soon
+// as there is some, by itself.
+func TestCreatedWithoutSpace(t *testing.T) {
+	fsys := faultfs.New(memfs.New(), sysclock.New())
+	n := startNode(t, fsys)
+	defer n.stop()
+	c := n.client()
+	space := fsys.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.OpWrite}, Pattern: "data/t-*/*", Err: vfs.ErrNoSpace})
+	c.createTopic("t", 1)
+	if code := kafka.ErrorCode(c.produce("t", 0, -1, records(t, batch.CodecNone, "early")).ErrorCode); code == kafka.ErrNone {
+		t.Error("a record was taken that there is no space for")
+	}
+	space()
+	for !n.events.has("replica-made topic=t") {
+		c.produce("t", 0, -1, records(t, batch.CodecNone, "between")) // whether it is taken or not
+	}
+	c.produceUntilTaken("t", 0, "late")
+	if got, err := c.readAll("t", 0); err != nil || len(got) == 0 || got[len(got)-1] != "late" {
+		t.Errorf("read %v, %v", got, err)
+	}
+}

@@ -363,16 +363,29 @@ func (b *Broker) followLoop() {
 	defer b.wg.Done()
 	sub := b.holder.Subscribe()
 	defer sub.Close()
+	again, armed := b.cfg.Clock.NewTimer(makeAgainAfter), true
+	defer again.Stop()
 	for {
+		if !armed && b.manager.Unmade() {
+			again.Reset(makeAgainAfter)
+			armed = true
+		}
 		select {
 		case <-sub.Wake():
 			b.follow()
 			b.applied.wake()
+		case <-again.C():
+			armed = false
+			b.manager.MakeAgain()
 		case <-b.stop:
 			return
 		}
 	}
 }
+
+// makeAgainAfter passes between two tries to make replicas that there was no
+// space for.
+const makeAgainAfter = time.Second
 
 // newCoordinator makes the machines of internal topics.
 func (b *Broker) newCoordinator(topic string) func() coord.Machine {

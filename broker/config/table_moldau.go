@@ -39,11 +39,11 @@ func extraEntries() []Entry {
 			Doc: "Whether the authorizer allows what no ACL speaks of."},
 		{Name: "super.users", Type: String, Scope: ScopeBroker, Default: value(""), Importance: Low, Support: Refused,
 			Doc: "Users to whom the authorizer allows everything."},
-		{Name: "follower.replication.throttled.rate", Type: Long, Scope: ScopeBroker, Default: value(maxLongText), Valid: atLeast{0}, Dynamic: Cluster, Importance: Medium, Support: Ignored, Why: whyOneNode,
+		{Name: "follower.replication.throttled.rate", Type: Long, Scope: ScopeBroker, Default: value(maxLongText), Valid: atLeast{0}, Dynamic: Cluster, Importance: Medium, Support: Ignored, Why: whyQuotas,
 			Doc: "Most bytes in a second into the throttled replicas."},
-		{Name: "leader.replication.throttled.rate", Type: Long, Scope: ScopeBroker, Default: value(maxLongText), Valid: atLeast{0}, Dynamic: Cluster, Importance: Medium, Support: Ignored, Why: whyOneNode,
+		{Name: "leader.replication.throttled.rate", Type: Long, Scope: ScopeBroker, Default: value(maxLongText), Valid: atLeast{0}, Dynamic: Cluster, Importance: Medium, Support: Ignored, Why: whyQuotas,
 			Doc: "Most bytes in a second out of the throttled replicas."},
-		{Name: "replica.alter.log.dirs.io.max.bytes.per.second", Type: Long, Scope: ScopeBroker, Default: value(maxLongText), Valid: atLeast{0}, Dynamic: Cluster, Importance: Medium, Support: Ignored, Why: whyOneNode,
+		{Name: "replica.alter.log.dirs.io.max.bytes.per.second", Type: Long, Scope: ScopeBroker, Default: value(maxLongText), Valid: atLeast{0}, Dynamic: Cluster, Importance: Medium, Support: Ignored, Why: whyMoves,
 			Doc: "Most bytes in a second moved between log directories."},
 	}
 }

@@ -3,7 +3,7 @@ package config
 // remoteEntries are the settings of remote (tiered) storage.
 func remoteEntries() []Entry {
 	return []Entry{
-		{Name: "follower.fetch.last.tiered.offset.enable", Type: Boolean, Scope: ScopeBroker, Default: value("false"), Dynamic: Cluster, Importance: Medium, Support: Ignored, Why: whyOneNode,
+		{Name: "follower.fetch.last.tiered.offset.enable", Type: Boolean, Scope: ScopeBroker, Default: value("false"), Dynamic: Cluster, Importance: Medium, Support: Ignored, Why: whyTiers,
 			Doc: "Whether a new follower begins near the end of the tiered log."},
 		{Name: "remote.fetch.max.wait.ms", Type: Int, Scope: ScopeBroker, Default: value("500"), Valid: atLeast{1}, Dynamic: Cluster, Importance: Medium, Support: Ignored, Why: whyTiers,
 			Doc: "Longest wait for a fetch from remote storage."},

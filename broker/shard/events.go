@@ -66,6 +66,24 @@ func (e ReplicaNotOpened) Attrs() []slog.Attr {
 	return []slog.Attr{slog.String("topic", e.Topic), slog.Int("partition", int(e.ID.Partition)), slog.Any("error", e.Err)}
 }
 
+// ReplicaMade reports that a replica was made that a ReplicaNotOpened told of:
+// there is space again.
+type ReplicaMade struct {
+	Topic string
+	ID    kafka.TopicPartition
+}
+
+// Kind names the event.
+func (ReplicaMade) Kind() string { return "replica-made" }
+
+// Level is Info.
+func (ReplicaMade) Level() slog.Level { return slog.LevelInfo }
+
+// Attrs name the replica.
+func (e ReplicaMade) Attrs() []slog.Attr {
+	return []slog.Attr{slog.String("topic", e.Topic), slog.Int("partition", int(e.ID.Partition))}
+}
+
 // LostLogBegunAnew reports a replica whose log begins with nothing, now that the
 // partition has a leader: its folder was gone, with records that had been synced,
 // or its directory Dir was given up and the operator did not wait for it.

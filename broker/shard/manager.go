@@ -16,6 +16,7 @@ import (
 	"github.com/moldau/moldau/broker/seglog"
 	"github.com/moldau/moldau/broker/seglog/logdir"
 	"github.com/moldau/moldau/clock"
+	"github.com/moldau/moldau/disk/vfs"
 	"github.com/moldau/moldau/internal/life"
 	"github.com/moldau/moldau/internal/yield"
 )
@@ -76,6 +77,7 @@ type Manager struct {
 	byName    map[folder]recovered                 // the same; Apply's
 	topics    map[string]TopicConfig               // resolved in the image that is being applied; Apply's
 	nextKey   uint64
+	unmade    map[kafka.TopicPartition]bool // there was no space to make them; Apply's
 
 	forgetLife func()
 }
@@ -98,7 +100,7 @@ func NewManager(cfg Config, clusterID string) *Manager {
 		cfg: cfg, loads: make([]int, cfg.Shards), loader: newLoader(cfg.Clock, cfg.LoadBytes),
 		handles:   make(map[kafka.TopicPartition]*Handle),
 		recovered: make(map[kafka.TopicPartition][]recovered), byName: make(map[folder]recovered),
-		topics: make(map[string]TopicConfig),
+		topics: make(map[string]TopicConfig), unmade: make(map[kafka.TopicPartition]bool),
 	}
 	for i := range cfg.Shards {
 		s := newShard(i, &m.cfg)
@@ -375,7 +377,7 @@ func (m *Manager) forget(r recovered) {
 }
 
 // create makes empty replicas and gives them to shards. One whose folder is in
-// the way holds up no other.
+// the way holds up no other; those that there is no space for wait for it.
 func (m *Manager) create(img *metaimage.Image, dir *logdir.Dir, specs []logdir.Spec, configs map[kafka.UUID]TopicConfig) {
 	parts, err := dir.Create(specs)
 	if errors.Is(err, logdir.ErrExists) && len(specs) > 1 {
@@ -386,6 +388,10 @@ func (m *Manager) create(img *metaimage.Image, dir *logdir.Dir, specs []logdir.S
 	}
 	if err != nil {
 		for _, sp := range specs {
+			if errors.Is(err, vfs.ErrNoSpace) {
+				m.notMade(sp.Topic, sp.ID, err)
+				continue
+			}
 			m.cfg.Events.Emit(ReplicaNotOpened{Topic: sp.Topic, ID: sp.ID, Err: err})
 		}
 		return
@@ -395,6 +401,7 @@ func (m *Manager) create(img *metaimage.Image, dir *logdir.Dir, specs []logdir.S
 		cfg := configs[specs[i].ID.Topic]
 		cfg.Replica.ID, cfg.Replica.Topic = specs[i].ID, specs[i].Topic
 		m.give(img, dir, part, replica.New(m.nextLife(cfg.Replica), st), cfg, specs[i].Topic, specs[i].ID)
+		m.made(specs[i].Topic, specs[i].ID)
 	}
 }
 

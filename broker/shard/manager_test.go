@@ -309,7 +309,7 @@ func TestNoReplicaBeforeItsPlacementIsKnown(t *testing.T) {
 	topic := metarecord.NewTopic()
 	topic.Name, topic.TopicID = "t", topicID(1)
 	part := metarecord.NewPartition()
-	part.TopicID, part.Replicas, part.ISR, part.Leader = topicID(1), []int32{testNode}, []int32{testNode}, testNode
+	part.PartitionID, part.TopicID, part.Replicas, part.ISR, part.Leader = 0, topicID(1), []int32{testNode}, []int32{testNode}, testNode
 	w.apply(topic, part)
 	if h := w.manager.Find(kafka.TopicPartition{Topic: topicID(1)}); h != nil || w.dir.Stats().Partitions != 0 {
 		t.Errorf("%v was opened, %d partitions were made", h, w.dir.Stats().Partitions)
