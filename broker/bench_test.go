@@ -103,3 +103,28 @@ func BenchmarkWideProduce(b *testing.B) {
 	n.cancel()
 	<-n.ended
 }
+
+// BenchmarkReplicatedProduce is one batch's way to three brokers on memory,
+// answered when all of them have it, before the next is sent.
+func BenchmarkReplicatedProduce(b *testing.B) {
+	for name, records := range map[string]int{"1KiB": 1, "16KiB": 16, "1MiB": 1000} {
+		b.Run(name, func(b *testing.B) {
+			tr := newTrio(b, 1)
+			c := tr.client(0)
+			list := make([]batch.NewRecord, records)
+			for i := range list {
+				list[i] = batch.NewRecord{Timestamp: 1, Key: []byte("k"), Value: make([]byte, 1000)}
+			}
+			tr.append(c, 0, "all brokers know of it")
+			req := produceRequest(-1, trioTopic, kafka.UUID{}, 0, encoded(b, batch.BuilderOptions{}, list...))
+			req.Version = 9
+			frame := kmsg.NewRequestFormatter(kmsg.FormatterClientID("bench")).AppendRequest(nil, req, 1)
+			buf := make([]byte, 1<<16)
+			b.SetBytes(int64(len(frame)))
+			b.ReportAllocs()
+			for b.Loop() {
+				roundTrip(b, c, frame, buf)
+			}
+		})
+	}
+}

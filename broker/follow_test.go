@@ -33,7 +33,7 @@ import (
 // trio is three brokers whose metadata the test writes by hand: what follows
 // and leads is real, the controller is a few lines.
 type trio struct {
-	t     *testing.T
+	t     testing.TB
 	clock clock.Clock
 	net   *memnet.Network
 	topic kafka.UUID
@@ -69,7 +69,7 @@ const trioWait = time.Hour
 // trioDirectory is the id of a broker's log directory.
 func trioDirectory(broker int32) kafka.UUID { return kafka.UUID{5, 15: byte(100 + broker)} }
 
-func newTrio(t *testing.T, partitions int32) *trio {
+func newTrio(t testing.TB, partitions int32) *trio {
 	t.Helper()
 	clk := clock.Clock(sysclock.New())
 	tr := &trio{

@@ -42,7 +42,7 @@ type node struct {
 }
 
 type testLog struct {
-	t     *testing.T
+	t     testing.TB
 	mu    sync.Mutex
 	lines []string
 }
@@ -113,7 +113,7 @@ func (n *node) stop() {
 
 // client speaks to one listener, one request at a time.
 type client struct {
-	t    *testing.T
+	t    testing.TB
 	conn transport.Conn
 	next int32
 }

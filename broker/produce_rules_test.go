@@ -19,7 +19,7 @@ import (
 const anyAge = "message.timestamp.before.max.ms=9223372036854775807"
 
 // encoded is one batch of the options.
-func encoded(t *testing.T, o batch.BuilderOptions, records ...batch.NewRecord) []byte {
+func encoded(t testing.TB, o batch.BuilderOptions, records ...batch.NewRecord) []byte {
 	t.Helper()
 	b := batch.NewBuilder(o)
 	for _, r := range records {

@@ -13,7 +13,7 @@ import (
 )
 
 // records encodes one batch of the values.
-func records(t *testing.T, codec batch.Codec, values ...string) []byte {
+func records(t testing.TB, codec batch.Codec, values ...string) []byte {
 	t.Helper()
 	b := batch.NewBuilder(batch.BuilderOptions{Compression: batch.Compression{Codec: codec}})
 	for i, v := range values {
@@ -56,7 +56,7 @@ func (c *client) fetch(topic string, partition int32, offset int64) kmsg.FetchRe
 }
 
 // values decodes all records of a fetched byte run.
-func values(t *testing.T, raw []byte) (out []string) {
+func values(t testing.TB, raw []byte) (out []string) {
 	t.Helper()
 	codecs := batch.NewCodecs(batch.Limits{})
 	for len(raw) > 0 {
