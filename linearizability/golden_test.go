@@ -72,7 +72,7 @@ const allAnomalies = `
 	deleted-early deleted-read log-start-back
 	epoch-above epoch-end-long epoch-end-short epoch-falls epoch-missed newest-missed session-differs session-omitted
 	session-stranger time-beyond time-missed time-not-first time-wrong
-	left-behind no-progress outlived stuck ok`
+	left-behind no-progress outlived replica-differs stuck unavailable ok`
 
 // TestEveryAnomalyIsPlanted keeps the goldens complete: each anomaly that the
 // package can report is the answer to a case.

@@ -1,7 +1,10 @@
 package plant
 
 // All are the plants, in a fixed order.
-func All() []Plant {
+func All() []Plant { return append(single(), replicated()...) }
+
+// single are bugs that one node shows.
+func single() []Plant {
 	return []Plant{
 		{
 			Name: "ack-before-write", Scenario: "recovery", By: []string{"log-order"},
