@@ -55,6 +55,9 @@ func (r *Replica) searchTime(timestamp, upTo int64, unsettled kafka.ErrorCode) L
 	if from >= upTo || timestamp > most || most < 0 {
 		return a
 	}
+	if timestamp == TimestampMax && unsettled != kafka.ErrNone {
+		return a // what is not known to be committed yet may have the greatest
+	}
 	a.Code, a.Searches = kafka.ErrNone, true
 	a.Search = TimeSearch{Timestamp: timestamp, Max: timestamp == TimestampMax, From: from, UpTo: upTo, NotFound: unsettled}
 	return a

@@ -68,6 +68,12 @@ func (l *losses) damage(node int32, f folder) {
 	l.damaged[copyOf{node, f}] = true
 }
 
+func (l *losses) isDamaged(node int32, f folder) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.damaged[copyOf{node, f}]
+}
+
 // struck reports whether a copy may lack records that it had at a time. The lock
 // is held.
 func (l *losses) struck(c copyOf, os bool, since int64) bool {

@@ -29,8 +29,8 @@ func (r *run) scan(final bool) {
 		for _, dir := range n.LogDirs() {
 			for _, f := range foldersIn(n, dir) {
 				topics := r.topicsOf(f.topic)
-				if len(topics) != 1 {
-					continue // of two with one name nobody knows whose it is
+				if len(topics) != 1 || r.losses.isDamaged(n.ID, f) {
+					continue // of two with one name nobody knows whose it is; wrong bytes say nothing
 				}
 				for _, raw := range segmentsIn(n, dir, f) {
 					r.scanner.Scan(n.ID, topics[0], f.partition, raw, final)

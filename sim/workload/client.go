@@ -104,6 +104,7 @@ func (c *client) link(node int32) *link {
 	}
 	node, addr := c.address(node)
 	if asked != node {
+		c.stale = true // it may be named again
 		return c.link(nobody)
 	}
 	conn, err := c.env.Network.Dial(addr, min(dialLimit, c.limit), c.env.Stop)

@@ -2,6 +2,7 @@ package workload
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -48,7 +49,16 @@ func (c *client) findCoordinator(group string) (int32, bool) {
 		c.pause(retryLater)
 		return nobody, false
 	}
+	c.reach(answer.NodeID, address(answer.Host, answer.Port))
 	return answer.NodeID, true
+}
+
+// reach takes the address of a node that metadata may not have named, as it was
+// away then.
+func (c *client) reach(node int32, addr string) {
+	if !slices.ContainsFunc(c.brokers, func(b kafkaBroker) bool { return b.node == node }) {
+		c.brokers = append(c.brokers, kafkaBroker{node, addr})
+	}
 }
 
 // toCoordinator is the connection to the coordinator, nil if there is none.

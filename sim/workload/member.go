@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -58,6 +59,7 @@ type member struct {
 	env         *Env
 	fetcher     *fetcher
 	coordinator int32
+	code        int16 // of the coordinator's last answer
 	id          string
 	generation  int32
 	joined      bool // in generation, with spots
@@ -200,6 +202,10 @@ func (m *member) stayAway() {
 // told does what a code of the coordinator asks for, and reports whether all is
 // well.
 func (m *member) told(code int16) bool {
+	if code != m.code {
+		m.code = code
+		m.env.trace(fmt.Sprintf("node %d says %s", m.coordinator, kafka.ErrorCode(code).Name()))
+	}
 	switch kafka.ErrorCode(code) {
 	case kafka.ErrNone:
 		return true
