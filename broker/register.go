@@ -31,7 +31,7 @@ func (b *Broker) startUplink(ctx context.Context) error {
 		OnFailure: func(err error) { b.fail(fmt.Errorf("broker registration: %w", err)) },
 	}
 	if b.quorum != nil {
-		cfg.Enrollment = b.quorum.Registration()
+		cfg.Enrollment, cfg.OnActive = b.quorum.Registration(), b.quorum.NoteActive
 	}
 	for _, d := range b.identity.Directories {
 		if b.dirByPath(d.Path) != nil {

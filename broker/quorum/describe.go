@@ -173,6 +173,9 @@ func (l *loop) describeCluster(req *kmsg.DescribeClusterRequest) kmsg.Response {
 	resp.SetVersion(req.GetVersion())
 	resp.EndpointType, resp.ClusterID = endpointControllers, l.cfg.Machine.ClusterID
 	resp.ControllerID, _ = l.leader()
+	if resp.ControllerID < 0 && !l.inst.Load().votes(l.cfg.self()) {
+		resp.ControllerID = l.told.Load()
+	}
 	for id, c := range l.cfg.Holder.Load().Controllers() {
 		for _, e := range c.EndPoints {
 			if e.Name != l.cfg.Endpoints[0].Name {

@@ -33,11 +33,17 @@ type Quorum struct {
 
 	forgetLife func()
 	unclean    atomic.Uint64 // see UncleanElections
+	told       atomic.Int32  // see NoteActive
 }
 
 // UncleanElections is how many this node decided upon as the active controller
 // since it started; it counts those that were committed.
 func (q *Quorum) UncleanElections() uint64 { return q.unclean.Load() }
+
+// NoteActive says who the active controller is, as this node's broker was told.
+// Raft tells it to voters alone; an observer, and a voter that was removed, name
+// this one to who asks.
+func (q *Quorum) NoteActive(node int32) { q.told.Store(node) }
 
 // message is what the loop receives.
 type message interface{ isMessage() }
@@ -98,6 +104,7 @@ func New(cfg Config) (*Quorum, error) {
 	}
 	q := &Quorum{cfg: cfg, inbox: inbox.New[message](inboxLenMax), done: make(chan struct{}), replayed: make(chan struct{})}
 	q.replayEnd = cfg.Store.Log.LastCommand()
+	q.told.Store(-1)
 	l := newLoop(q)
 	if err := q.startRaft(); err != nil {
 		return nil, closing(cfg, err)

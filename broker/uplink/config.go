@@ -87,6 +87,9 @@ type Config struct {
 	AppliedOffset func() int64
 	// DirectoryStatus is what the heartbeats say of the log directories. Nil: nothing.
 	DirectoryStatus func() DirectoryStatus
+	// OnActive hears who is the active controller, as each answer to a fetch of the
+	// metadata tells it. It must not wait. Nil: nobody listens.
+	OnActive func(node int32)
 	// OnFailure hears that this broker has no place in the cluster (another
 	// cluster id, its metadata parted from the cluster's): the node must stop.
 	// It must not wait.

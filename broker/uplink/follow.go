@@ -89,6 +89,9 @@ func (u *Uplink) take(l **link, p *kmsg.FetchResponseTopicPartition) error {
 	if err := wireError("fetch metadata", p.ErrorCode); err != nil {
 		return err
 	}
+	if u.cfg.OnActive != nil && p.CurrentLeader.LeaderID >= 0 {
+		u.cfg.OnActive(p.CurrentLeader.LeaderID)
+	}
 	if p.SnapshotID.EndOffset >= 0 && p.SnapshotID.Epoch >= 0 {
 		return u.fetchSnapshot(l, raftmeta.SnapshotID{EndOffset: p.SnapshotID.EndOffset, Epoch: p.SnapshotID.Epoch})
 	}

@@ -3,7 +3,9 @@ package clients
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +61,31 @@ func joining(id int, controller string) []string {
 	return []string{"--node-id", fmt.Sprint(id), "--join", controller}
 }
 
+// controllerSettings are a node's id and directory id, and the settings with which
+// Kafka's tool adds it as a controller: it reads the node's own folder.
+func controllerSettings(t *testing.T, n *node.Node) (id, directory, file string) {
+	t.Helper()
+	properties, err := os.ReadFile(filepath.Join(n.Data, "meta.properties"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(properties)) {
+		switch key, value, _ := strings.Cut(strings.TrimSpace(line), "="); key {
+		case "node.id":
+			id = value
+		case "directory.id":
+			directory = value
+		}
+	}
+	file = filepath.Join(t.TempDir(), "controller.properties")
+	text := fmt.Sprintf("node.id=%s\nprocess.roles=broker,controller\nlog.dirs=%s\ncontroller.listener.names=CONTROLLER\nlisteners=PLAINTEXT://%s,CONTROLLER://%s\n",
+		id, n.Data, n.Kafka, n.Controller)
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return id, directory, file
+}
+
 // TestQuorumOfProcesses: one process becomes three; Kafka's tools see them and
 // change the voters; the active controller is killed; a voter whose disk was
 // emptied is taken back. Every start takes other ports.
@@ -87,6 +114,14 @@ func TestQuorumOfProcesses(t *testing.T) {
 		contains(jars.Run(t, "", quorumCommand, "--bootstrap-controller", n.Controller, "describe", "--replication"), "Leader", "Follower")
 		contains(jars.Run(t, "", "org.apache.kafka.tools.ClusterTool", "list-endpoints", "--bootstrap-controller", n.Controller), "controller")
 	}
+
+	// Kafka's tool takes a vote and gives it back, by way of the node that has none.
+	id, directory, settings := controllerSettings(t, nodes[3])
+	jars.Run(t, "", quorumCommand, "--bootstrap-server", first.Kafka, "remove-controller", "--controller-id", id, "--controller-directory-id", directory)
+	awaitQuorum(t, first, "two voters", func(v quorumView) bool { return len(v.Quorum.Voters) == 2 })
+	contains(jars.Run(t, "", quorumCommand, "--bootstrap-controller", nodes[3].Controller, "--command-config", settings, "add-controller"),
+		"Added controller 3 with directory id "+directory)
+	awaitQuorum(t, first, "three voters again", func(v quorumView) bool { return len(v.Quorum.Voters) == 3 })
 
 	killed := awaitQuorum(t, first, "an active controller", func(v quorumView) bool { return v.Controller > 0 }).Controller
 	nodes[killed].Kill()
