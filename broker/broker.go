@@ -68,6 +68,8 @@ type Broker struct {
 
 	isrShrinks, isrExpands atomic.Uint64 // of partitions led here
 
+	placements *placements // new replicas' directories on their way to the controller
+
 	applied broadcast // wakes who waits for the manager to follow
 
 	ready    chan struct{}

@@ -200,7 +200,7 @@ func (tr *trio) start(i int) {
 			}
 			return nil
 		},
-		Placed:    func(map[*logdir.Dir][]kafka.TopicPartition) error { return nil },
+		Place:     func(map[*logdir.Dir][]kafka.TopicPartition) {},
 		LoadBytes: 1 << 20, NewCoordinator: func(string) func() coord.Machine { return nil },
 		Fetcher: m.fetcher, ISRs: m, BrokerEpoch: func() int64 { return m.epoch },
 	}, "cluster")

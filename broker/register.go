@@ -223,55 +223,6 @@ func (b *Broker) dirByID(id kafka.UUID) *logdir.Dir {
 	return nil
 }
 
-// placed tells the controller in which directories new replicas lie, before
-// anything is written to them. It fails only when the node stops.
-func (b *Broker) placed(placements map[*logdir.Dir][]kafka.TopicPartition) error {
-	req := kmsg.NewPtrAssignReplicasToDirsRequest()
-	req.BrokerID = b.cfg.Settings.NodeID
-	for _, id := range b.identity.Directories {
-		list := placements[b.dirByPath(id.Path)]
-		if len(list) == 0 {
-			continue
-		}
-		dir := kmsg.NewAssignReplicasToDirsRequestDirectory()
-		dir.ID = id.ID
-		for _, tp := range list {
-			if n := len(dir.Topics); n == 0 || kafka.UUID(dir.Topics[n-1].TopicID) != tp.Topic {
-				t := kmsg.NewAssignReplicasToDirsRequestDirectoryTopic()
-				t.TopicID = tp.Topic
-				dir.Topics = append(dir.Topics, t)
-			}
-			p := kmsg.NewAssignReplicasToDirsRequestDirectoryTopicPartition()
-			p.Partition = tp.Partition
-			t := &dir.Topics[len(dir.Topics)-1]
-			t.Partitions = append(t.Partitions, p)
-		}
-		req.Directories = append(req.Directories, dir)
-	}
-	for {
-		req.BrokerEpoch = b.uplink.BrokerEpoch()
-		err := b.tellPlacement(req)
-		if err == nil || !b.cfg.Clock.Sleep(placementRetryAfter, b.stop) {
-			return err
-		}
-	}
-}
-
-// placementRetryAfter passes between two tries to tell the controller where
-// replicas lie. They go on until the node stops: no replica is written to before.
-const placementRetryAfter = 100 * time.Millisecond
-
-func (b *Broker) tellPlacement(req *kmsg.AssignReplicasToDirsRequest) error {
-	resp, err := b.uplink.Forward(req, b.cfg.Settings.RequestTimeout)
-	if err != nil {
-		return err
-	}
-	if r, ok := resp.(*kmsg.AssignReplicasToDirsResponse); ok && r.ErrorCode != 0 {
-		return kafka.ErrorCode(r.ErrorCode)
-	}
-	return nil
-}
-
 func (b *Broker) appliedOffset() int64 {
 	if b.manager == nil {
 		return -1

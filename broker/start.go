@@ -330,19 +330,21 @@ func (b *Broker) startManager() error {
 	if err := b.startFetcher(); err != nil {
 		return err
 	}
+	b.placements = newPlacements()
 	shards := b.cfg.Settings.Shards
 	if shards == 0 {
 		shards = b.cfg.Shards
 	}
 	b.manager = shard.NewManager(shard.Config{
 		NodeID: b.cfg.Settings.NodeID, Shards: shards, Clock: b.cfg.Clock, Events: b.cfg.Events, Dirs: b.dirs, Life: b.life,
-		Topic: b.topicConfig, NewCoordinator: b.newCoordinator, Directory: b.dirByID, Placed: b.placed, Cordoned: b.cordoned,
+		Topic: b.topicConfig, NewCoordinator: b.newCoordinator, Directory: b.dirByID, Place: b.place, Cordoned: b.cordoned,
 		LoadBytes: b.cfg.Settings.OffsetsLoadBytes,
 		Fetcher:   b.fetcher, ISRs: proposals{b.uplink}, BrokerEpoch: b.uplink.BrokerEpoch,
 	}, b.identity.ClusterID)
 	b.follow()
-	b.wg.Add(1)
+	b.wg.Add(2)
 	go b.followLoop()
+	go b.placeLoop()
 	return nil
 }
 
@@ -428,14 +430,15 @@ func (b *Broker) serve() error {
 // syncedWaitMax bounds how long an answer waits for its own change to be applied.
 const syncedWaitMax = 5 * time.Second
 
-// synced waits until the image that is published now is applied.
+// synced waits until the image that is published now is applied, and its
+// replicas here are open.
 func (b *Broker) synced() {
 	want := b.holder.Load().Offset()
 	timer := b.cfg.Clock.NewTimer(syncedWaitMax)
 	defer timer.Stop()
 	for {
 		moved := b.applied.wait()
-		if b.manager.Image().Offset() >= want {
+		if b.manager.Image().Offset() >= want && b.manager.PlacedTo() > want {
 			return
 		}
 		select {

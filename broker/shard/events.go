@@ -137,16 +137,3 @@ func (CompactionNotServed) Level() slog.Level { return slog.LevelWarn }
 func (e CompactionNotServed) Attrs() []slog.Attr {
 	return []slog.Attr{slog.String("topic", e.Topic)}
 }
-
-// PlacementNotTold reports that the controller could not be told where new
-// replicas lie, so that they were not made.
-type PlacementNotTold struct{ Err error }
-
-// Kind names the event.
-func (PlacementNotTold) Kind() string { return "placement-not-told" }
-
-// Level is Warn.
-func (PlacementNotTold) Level() slog.Level { return slog.LevelWarn }
-
-// Attrs are the reason.
-func (e PlacementNotTold) Attrs() []slog.Attr { return []slog.Attr{slog.Any("error", e.Err)} }

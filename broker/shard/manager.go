@@ -41,10 +41,10 @@ type Config struct {
 	Directory func(id kafka.UUID) *logdir.Dir
 	// Cordoned are the directories that get no new replicas, by an image, as long as there are others; nil: none.
 	Cordoned func(img *metaimage.Image) []*logdir.Dir
-	// Placed makes it known where new replicas lie that the metadata has not
-	// assigned to a directory yet. It returns when that is known, or with an
-	// error, upon which they are not made.
-	Placed func(map[*logdir.Dir][]kafka.TopicPartition) error
+	// Place tells the controller where new replicas are to lie that the metadata
+	// has not assigned to a directory yet, as often as it takes. It must not
+	// wait: they are made once an image shows the directory.
+	Place func(map[*logdir.Dir][]kafka.TopicPartition)
 	// Fetcher fetches for replicas that follow.
 	Fetcher Fetcher
 	// BrokerEpoch is the epoch under which this process is registered.
@@ -79,6 +79,9 @@ type Manager struct {
 	nextKey   uint64
 	unmade    map[kafka.TopicPartition]bool // there was no space to make them; Apply's
 
+	placing map[kafka.TopicPartition]placing // not made yet; Apply's
+	placed  atomic.Int64                     // see PlacedTo
+
 	forgetLife func()
 }
 
@@ -101,7 +104,9 @@ func NewManager(cfg Config, clusterID string) *Manager {
 		handles:   make(map[kafka.TopicPartition]*Handle),
 		recovered: make(map[kafka.TopicPartition][]recovered), byName: make(map[folder]recovered),
 		topics: make(map[string]TopicConfig), unmade: make(map[kafka.TopicPartition]bool),
+		placing: make(map[kafka.TopicPartition]placing),
 	}
+	m.placed.Store(math.MaxInt64)
 	for i := range cfg.Shards {
 		s := newShard(i, &m.cfg)
 		m.shards = append(m.shards, s)
@@ -123,7 +128,8 @@ func NewManager(cfg Config, clusterID string) *Manager {
 	return m
 }
 
-// Image is the newest image whose replicas are all open: what clients are told.
+// Image is the newest image that is applied: what clients are told. Its replicas
+// are open, but for those beyond PlacedTo.
 func (m *Manager) Image() *metaimage.Image {
 	yield.Point()
 	return m.image.Load()
@@ -163,7 +169,8 @@ func (m *Manager) Handles() []*Handle {
 }
 
 // Apply follows a newer image: it returns when the replicas that the image
-// names are open and the image is published.
+// names in a directory are open and the image is published. It waits for no
+// controller: replicas without a directory are opened by the image that names one.
 func (m *Manager) Apply(img *metaimage.Image) {
 	old := m.image.Load()
 	clear(m.topics)
@@ -171,7 +178,8 @@ func (m *Manager) Apply(img *metaimage.Image) {
 	for _, t := range d.TopicsDeleted {
 		m.deleteTopic(old, t)
 	}
-	m.applyPartitions(img, d.Partitions)
+	m.applyPartitions(img, m.withUnplaceable(img, d.Partitions))
+	m.countPlaced()
 	m.applyBrokers(img, &d)
 	m.applyConfigs(img, d.Configs)
 	if old.Empty() {
@@ -197,6 +205,7 @@ func (m *Manager) deleteTopic(old *metaimage.Image, t metaimage.TopicRef) {
 		ids = append(ids, kafka.TopicPartition{Topic: t.ID, Partition: int32(i)})
 	}
 	m.remove(ids)
+	m.forgetPlacing(ids)
 	for _, d := range m.cfg.Dirs {
 		d.ForgetLost(ids)
 	}
@@ -212,7 +221,7 @@ func (m *Manager) remove(ids []kafka.TopicPartition) {
 }
 
 func (m *Manager) applyPartitions(img *metaimage.Image, changed []kafka.TopicPartition) {
-	var toOpen, toRemove, gone []kafka.TopicPartition
+	var toOpen, toRemove, gone, elsewhere []kafka.TopicPartition
 	for _, id := range changed {
 		p := img.Partition(id)
 		h := m.Find(id)
@@ -226,9 +235,12 @@ func (m *Manager) applyPartitions(img *metaimage.Image, changed []kafka.TopicPar
 			h.shard.in.Put(&roles{h: h, role: m.role(img, h.Topic, p)})
 		case h != nil:
 			toRemove = append(toRemove, id)
+		default:
+			elsewhere = append(elsewhere, id)
 		}
 	}
 	m.remove(toRemove)
+	m.forgetPlacing(elsewhere)
 	m.abandonMoved(gone)
 	m.openAll(img, toOpen)
 }
@@ -292,8 +304,7 @@ func (m *Manager) inOrder() []*Handle {
 func (m *Manager) openAll(img *metaimage.Image, ids []kafka.TopicPartition) {
 	configs := make(map[kafka.UUID]TopicConfig)
 	create := make(map[*logdir.Dir][]logdir.Spec)
-	unassigned := make(map[*logdir.Dir][]kafka.TopicPartition)
-	var elsewhere []recovered // not where the metadata has them
+	untold := make(map[*logdir.Dir][]kafka.TopicPartition)
 	cordoned := m.cordoned(img)
 	for _, id := range ids {
 		topic := img.Topic(id.Topic)
@@ -311,14 +322,16 @@ func (m *Manager) openAll(img *metaimage.Image, ids []kafka.TopicPartition) {
 			m.adopt(img, r, cfg)
 			continue
 		} else if ok {
-			elsewhere, unassigned[r.dir] = append(elsewhere, r), append(unassigned[r.dir], id)
+			m.await(img, id, placing{dir: r.dir, found: true}, untold) // not where the metadata has it
 			continue
 		}
 		if assigned == kafka.DirUnassigned {
-			if dir = m.place(create, cordoned); dir != nil {
-				unassigned[dir] = append(unassigned[dir], id)
+			if dir = m.place(id, cordoned); dir != nil {
+				m.await(img, id, placing{dir: dir}, untold)
+				continue
 			}
 		}
+		delete(m.placing, id)
 		if dir == nil {
 			m.cfg.Events.Emit(ReplicaNotOpened{Topic: topic.Name, ID: id, Err: logdir.ErrOffline})
 			continue
@@ -330,15 +343,8 @@ func (m *Manager) openAll(img *metaimage.Image, ids []kafka.TopicPartition) {
 		m.clearName(topic.Name, id)
 		create[dir] = append(create[dir], logdir.Spec{Topic: topic.Name, ID: id, Options: cfg.Options})
 	}
-	if len(unassigned) > 0 {
-		if err := m.cfg.Placed(unassigned); err != nil {
-			m.cfg.Events.Emit(PlacementNotTold{Err: err})
-			dropUntold(create, unassigned)
-			elsewhere = nil
-		}
-	}
-	for _, r := range elsewhere {
-		m.adopt(img, r, configs[r.id.Topic])
+	if len(untold) > 0 {
+		m.cfg.Place(untold)
 	}
 	for _, dir := range m.cfg.Dirs {
 		if specs := create[dir]; len(specs) > 0 {
@@ -419,19 +425,6 @@ func (m *Manager) openLost(img *metaimage.Image, dir *logdir.Dir, id kafka.Topic
 	m.create(img, dir, []logdir.Spec{{Topic: topic, ID: id, Options: cfg.Options}}, map[kafka.UUID]TopicConfig{id.Topic: cfg})
 }
 
-// dropUntold takes the replicas out of create of whose directory the controller
-// does not know: were one written to and its directory lost, it would be taken
-// for a replica that was never written to.
-func dropUntold(create map[*logdir.Dir][]logdir.Spec, untold map[*logdir.Dir][]kafka.TopicPartition) {
-	for dir, ids := range untold { //det:ok each directory for itself
-		drop := make(map[kafka.TopicPartition]bool, len(ids))
-		for _, id := range ids {
-			drop[id] = true
-		}
-		create[dir] = slices.DeleteFunc(create[dir], func(s logdir.Spec) bool { return drop[s.ID] })
-	}
-}
-
 func (m *Manager) replicaConfig(c replica.Config) replica.Config {
 	c.NodeID = m.cfg.NodeID
 	return c
@@ -497,30 +490,6 @@ func (m *Manager) cordoned(img *metaimage.Image) []*logdir.Dir {
 	return m.cfg.Cordoned(img)
 }
 
-// place picks the online directory with the fewest replicas of those that are
-// not cordoned. Where all are, the controller gave the replica to this broker before it
-// heard of it, and a cordoned one takes it.
-func (m *Manager) place(planned map[*logdir.Dir][]logdir.Spec, cordoned []*logdir.Dir) *logdir.Dir {
-	var best *logdir.Dir
-	least := 0
-	for _, d := range m.cfg.Dirs {
-		if d.Err() != nil {
-			continue
-		}
-		n := d.Stats().Partitions + len(planned[d])
-		if slices.Contains(cordoned, d) {
-			n += cordonedLoad
-		}
-		if best == nil || n < least {
-			best, least = d, n
-		}
-	}
-	return best
-}
-
-// cordonedLoad is more replicas than any directory has.
-const cordonedLoad = math.MaxInt / 2
-
 // give hands an open replica to the shard with the least load.
 func (m *Manager) give(img *metaimage.Image, dir *logdir.Dir, part *logdir.Partition, machine *replica.Replica, cfg TopicConfig, topic string, id kafka.TopicPartition) *Handle {
 	index := 0
@@ -532,6 +501,7 @@ func (m *Manager) give(img *metaimage.Image, dir *logdir.Dir, part *logdir.Parti
 	m.loads[index]++
 	s := m.shards[index]
 	m.nextKey++
+	delete(m.placing, id)
 	h := &Handle{ID: id, Topic: topic, shard: s, dir: dir, part: part, key: m.nextKey, machine: machine}
 	h.settings.Store(&cfg.Settings)
 	part.Bind(s, h.key)

@@ -1,7 +1,6 @@
 package shard
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -77,8 +76,13 @@ func newWorld(t *testing.T, fsys vfs.FS, shards int) *world {
 		Topic: func(*metaimage.Image, string) TopicConfig {
 			return TopicConfig{Replica: replica.Config{Log: seglog.DefaultConfig(), MinISR: 1}, Options: logdir.Options{FileDeleteDelay: time.Millisecond, IndexBytes: 1 << 20}}
 		},
-		Directory: func(kafka.UUID) *logdir.Dir { return dir },
-		Placed:    func(map[*logdir.Dir][]kafka.TopicPartition) error { return nil },
+		Directory: func(id kafka.UUID) *logdir.Dir {
+			if id == testDirectory {
+				return dir
+			}
+			return nil
+		},
+		Place:     func(map[*logdir.Dir][]kafka.TopicPartition) {},
 		LoadBytes: 1 << 20,
 		Fetcher:   &fetches{}, ISRs: &fetches{}, BrokerEpoch: func() int64 { return 0 },
 		NewCoordinator: func(string) func() coord.Machine { return nil },
@@ -104,6 +108,9 @@ func (w *world) apply(records ...metarecord.Record) {
 	w.manager.Apply(img)
 }
 
+// testDirectory is the id of the only directory.
+var testDirectory = kafka.UUID{15: 77}
+
 func topicID(i int) kafka.UUID { return kafka.UUID{0: 9, 15: byte(i)} }
 
 // create makes a topic that this node leads.
@@ -116,6 +123,7 @@ func (w *world) create(i int, partitions int32) []*Handle {
 		r := metarecord.NewPartition()
 		r.PartitionID, r.TopicID, r.Replicas, r.ISR = p, topicID(i), []int32{testNode}, []int32{testNode}
 		r.Leader, r.LeaderEpoch, r.PartitionEpoch = testNode, 0, 0
+		r.Directories = []kafka.UUID{testDirectory}
 		records = append(records, r)
 	}
 	w.apply(records...)
@@ -300,20 +308,49 @@ func TestHungDiskTimesOut(t *testing.T) {
 }
 
 // A replica of which the controller does not know where it lies is not made:
-// with its directory lost, it would count as one that was never written to.
+// with its directory lost, it would count as one that was never written to. It
+// holds up no other, and is told of once.
 func TestNoReplicaBeforeItsPlacementIsKnown(t *testing.T) {
 	w := newWorld(t, memfs.New(), 1)
 	defer w.close()
-	untold := errors.New("injected")
-	w.manager.cfg.Placed = func(map[*logdir.Dir][]kafka.TopicPartition) error { return untold }
+	told := 0
+	w.manager.cfg.Place = func(where map[*logdir.Dir][]kafka.TopicPartition) { told += len(where[w.dir]) }
+	id := kafka.TopicPartition{Topic: topicID(1)}
 	topic := metarecord.NewTopic()
-	topic.Name, topic.TopicID = "t", topicID(1)
+	topic.Name, topic.TopicID = "t1", topicID(1)
 	part := metarecord.NewPartition()
 	part.PartitionID, part.TopicID, part.Replicas, part.ISR, part.Leader = 0, topicID(1), []int32{testNode}, []int32{testNode}, testNode
 	w.apply(topic, part)
-	if h := w.manager.Find(kafka.TopicPartition{Topic: topicID(1)}); h != nil || w.dir.Stats().Partitions != 0 {
-		t.Errorf("%v was opened, %d partitions were made", h, w.dir.Stats().Partitions)
+	asked := w.img.Offset()
+	if h := w.manager.Find(id); h != nil || w.dir.Stats().Partitions != 0 || told != 1 {
+		t.Errorf("%v was opened, %d partitions were made, told %d times", h, w.dir.Stats().Partitions, told)
 	}
-	w.manager.cfg.Placed = func(map[*logdir.Dir][]kafka.TopicPartition) error { return nil }
 	w.create(2, 1)
+	other := metarecord.NewPartitionChange()
+	other.PartitionID, other.TopicID, other.ISR = 0, topicID(1), []int32{testNode}
+	w.apply(other)
+	if h := w.manager.Find(id); h != nil || told != 1 || w.manager.PlacedTo() != asked || w.manager.Image() != w.img {
+		t.Errorf("%v was opened, told %d times, placed to %d", h, told, w.manager.PlacedTo())
+	}
+	there := metarecord.NewPartitionChange()
+	there.PartitionID, there.TopicID, there.Directories = 0, topicID(1), []kafka.UUID{testDirectory}
+	w.apply(there)
+	if w.manager.Find(id) == nil || w.manager.PlacedTo() <= w.img.Offset() {
+		t.Errorf("not open once its directory is known; placed to %d", w.manager.PlacedTo())
+	}
+}
+
+// A replica that is deleted while it waits for its place is forgotten.
+func TestAReplicaIsDeletedBeforeItIsPlaced(t *testing.T) {
+	w := newWorld(t, memfs.New(), 1)
+	defer w.close()
+	topic := metarecord.NewTopic()
+	topic.Name, topic.TopicID = "t1", topicID(1)
+	part := metarecord.NewPartition()
+	part.PartitionID, part.TopicID, part.Replicas, part.ISR, part.Leader = 0, topicID(1), []int32{testNode}, []int32{testNode}, testNode
+	w.apply(topic, part)
+	w.apply(&metarecord.RemoveTopic{TopicID: topicID(1)})
+	if w.manager.PlacedTo() <= w.img.Offset() {
+		t.Errorf("placed to %d, the image ends at %d", w.manager.PlacedTo(), w.img.Offset())
+	}
 }

@@ -12,9 +12,6 @@ import (
 // its directory is given up, as this broker's registration shows, and an
 // election has named another one, or none yet. What the directory holds is then
 // left to the election: from here on the replica is one that begins anew.
-//
-// A replica that the image shows without a directory although its own is
-// registered was just made; the image that names it follows.
 func (m *Manager) moved(img *metaimage.Image, h *Handle, p *metaimage.Partition) bool {
 	me := img.Broker(m.cfg.NodeID)
 	if me == nil || slices.ContainsFunc(me.LogDirs, func(id kafka.UUID) bool { return m.cfg.Directory(id) == h.dir }) {

@@ -23,6 +23,7 @@ func TestMadeOnceThereIsSpace(t *testing.T) {
 		topic.Name, topic.TopicID = []string{"kept", "deleted"}[i], topicID(i)
 		part := metarecord.NewPartition()
 		part.PartitionID, part.TopicID, part.Replicas, part.ISR, part.Leader = 0, topicID(i), []int32{testNode}, []int32{testNode}, testNode
+		part.Directories = []kafka.UUID{testDirectory}
 		w.apply(topic, part)
 	}
 	kept, deleted := kafka.TopicPartition{Topic: topicID(0)}, kafka.TopicPartition{Topic: topicID(1)}
