@@ -19,13 +19,19 @@ type UncleanElection struct {
 // UncleanElections finds those that records decide upon img.
 func UncleanElections(img *metaimage.Image, records []metarecord.Record) []UncleanElection {
 	var out []UncleanElection
+	joined := make(map[kafka.TopicPartition][]int32) // ISR as records before made it
 	for _, r := range records {
 		c, ok := r.(*metarecord.PartitionChange)
-		if !ok || c.Leader < 0 {
+		if !ok {
 			continue
 		}
-		p := img.Partition(kafka.TopicPartition{Topic: kafka.UUID(c.TopicID), Partition: c.PartitionID})
-		if p == nil || p.InISR(c.Leader) || slices.Contains(p.ELR, c.Leader) {
+		id := kafka.TopicPartition{Topic: kafka.UUID(c.TopicID), Partition: c.PartitionID}
+		p := img.Partition(id)
+		clean := c.Leader < 0 || p == nil || p.InISR(c.Leader) || p.InELR(c.Leader) || slices.Contains(joined[id], c.Leader)
+		if c.ISR != nil {
+			joined[id] = c.ISR
+		}
+		if clean {
 			continue
 		}
 		out = append(out, UncleanElection{Topic: img.Topic(kafka.UUID(c.TopicID)).Name, Partition: c.PartitionID, Leader: c.Leader})
