@@ -12,7 +12,7 @@ import (
 // The set that continuous integration runs: every seed twice on the first
 // engine, spread over all scenarios, some again on the reference engine.
 const (
-	ciSeeds     = 500
+	ciSeeds     = 660 // a good 300 of them of several nodes
 	ciWasmSeeds = 8
 )
 

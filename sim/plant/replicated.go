@@ -65,7 +65,7 @@ func replicated() []Plant {
 		{
 			Name: "elects-anyone", Scenario: "unclean-forbidden", By: []string{"log-order"},
 			About: "a live replica outside of ISR and ELR is elected though the topic forbids it",
-			Edits: []Edit{{"broker/controller/elect.go", "if b, ok := c.candidate(c.p.Replicas); ok && c.out.Out(guard.C1Clean) {", "if b, ok := c.candidate(c.p.Replicas); ok {"}},
+			Edits: []Edit{{"broker/controller/elect.go", "if b, ok := c.candidate(c.replicas); ok && c.out.Out(guard.C1Clean) {", "if b, ok := c.candidate(c.replicas); ok {"}},
 		},
 		{
 			Name: "registration-keeps-lead", Scenario: "power-loss-all", By: []string{"log-order"},
