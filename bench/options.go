@@ -18,6 +18,7 @@ const (
 	partSync     = "sync"
 	partStart    = "start"
 	partHostile  = "hostile"
+	partFailover = "failover"
 )
 
 // options of the program.
@@ -80,7 +81,7 @@ func parseOptions(args []string) (options, error) {
 
 // allParts are the parts in the order in which they run.
 func allParts() []string {
-	return []string{partCompare, partCluster, partReplicas, partSync, partStart, partHostile}
+	return []string{partCompare, partCluster, partReplicas, partSync, partStart, partHostile, partFailover}
 }
 
 // pick is the list of names separated by commas, each one of known; all of an

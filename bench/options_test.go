@@ -8,7 +8,7 @@ import (
 
 func TestOptions(t *testing.T) {
 	o, err := parseOptions(nil)
-	if err != nil || len(o.only) != 6 || len(o.scenarios) < 6 || len(o.cluster) != 7 || o.rounds < 3 || o.othersMax != 0.15 || !o.kafka || !o.sync {
+	if err != nil || len(o.only) != 7 || len(o.scenarios) < 6 || len(o.cluster) != 7 || o.rounds < 3 || o.othersMax != 0.15 || !o.kafka || !o.sync {
 		t.Errorf("by default %+v, %v", o, err)
 	}
 	full := o.scenarios

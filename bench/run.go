@@ -59,6 +59,7 @@ func run(ctx context.Context, o options) (err error) {
 	s.table = io.MultiWriter(os.Stdout, file)
 	parts := map[string]func(context.Context) error{
 		partCompare: s.compare, partCluster: s.cluster, partReplicas: s.replicas, partSync: s.fanout, partStart: s.startup, partHostile: s.hostile,
+		partFailover: s.failover,
 	}
 	for _, part := range allParts() {
 		if slices.Contains(o.only, part) {
