@@ -170,7 +170,7 @@ func (l *lookups) epochEnd(op *history.Op, committed int64) {
 		return // a leader's own epoch ends at its log's end, of which not all need stay
 	}
 	end := answer.EndOffset
-	if l.excused(l.p, Expect(history.DurabilityOS, 1), op.Invoke, l.h.End) {
+	if l.powerLost(op.Invoke) {
 		end = min(end, committed) // what was not acknowledged may be gone with the power, and its offsets used again
 	}
 	if i := l.from(end) - 1; i >= l.low && answer.EndOffset >= 0 && l.records[i].Epoch > answer.Epoch {
@@ -180,4 +180,15 @@ func (l *lookups) epochEnd(op *history.Op, committed int64) {
 	if i < len(l.records) && l.records[i].Epoch <= answer.Asked && l.records[i].Offset < committed {
 		l.violation("epoch-missed", []*history.Op{op}, "%s: epoch %d was asked for, %d answered; offset %d, there before, is of epoch %d", l.p, answer.Asked, answer.Epoch, l.records[i].Offset, l.records[i].Epoch)
 	}
+}
+
+// powerLost reports whether the partition's power was lost since a time. Elections
+// need not tell of it: what is asked for here was promised to nobody.
+func (l *lookups) powerLost(since int64) bool {
+	for _, event := range l.events {
+		if event.Kind == history.EventPowerLoss && event.At >= since && strikes(event, l.p) {
+			return true
+		}
+	}
+	return false
 }
