@@ -159,14 +159,15 @@ func (hc *hostedCoordinator) tick(s *Shard, h *Handle) {
 	}
 }
 
-// role begins the coordinator on a new leadership, or ends it.
-func (hc *hostedCoordinator) role(s *Shard, h *Handle, role replica.Role) {
-	leads := h.machine.Status().Leader
+// role begins the coordinator on a new leadership, or ends it. A replica that is
+// elected while it truncates leads later than its role says, when it is done.
+func (hc *hostedCoordinator) role(s *Shard, h *Handle) {
+	st := h.machine.Status()
 	switch {
-	case leads && hc.epoch != role.LeaderEpoch:
-		hc.epoch = role.LeaderEpoch
+	case st.Leader && hc.epoch != st.LeaderEpoch:
+		hc.epoch = st.LeaderEpoch
 		hc.begin(s, h)
-	case !leads:
+	case !st.Leader && hc.epoch != -1:
 		hc.unload(s, h)
 	}
 }

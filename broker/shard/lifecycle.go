@@ -20,7 +20,7 @@ func (m *open) on(s *Shard) {
 	s.byKey[m.h.key] = m.h
 	m.h.machine.Apply(s.now, m.role, &s.ready)
 	s.carryOut(m.h)
-	s.roleChanged(m.h, m.role)
+	s.roleChanged(m.h)
 }
 
 // roles gives a replica its role in a newer image.
@@ -37,18 +37,18 @@ func (m *roles) on(s *Shard) {
 	m.h.machine.Apply(s.now, m.role, &s.ready)
 	s.carryOut(m.h)
 	m.h.askAgain()
-	s.roleChanged(m.h, m.role)
+	s.roleChanged(m.h)
 }
 
 // roleChanged begins or ends the coordinator of an internal partition.
-func (s *Shard) roleChanged(h *Handle, role replica.Role) {
+func (s *Shard) roleChanged(h *Handle) {
 	if h.coord == nil {
 		return
 	}
 	if !slices.Contains(s.coords, h) {
 		s.coords = append(s.coords, h)
 	}
-	h.coord.role(s, h, role)
+	h.coord.role(s, h)
 }
 
 // configure gives a replica its topic's changed configuration.

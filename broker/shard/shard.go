@@ -162,6 +162,7 @@ func (s *Shard) endTurn() {
 		h.grown()
 		h.moved()
 		if h.coord != nil {
+			h.coord.role(s, h)
 			h.coord.committed(s, h)
 		}
 	}
