@@ -34,10 +34,10 @@ type question struct {
 
 // outcome is the parts afterwards, in the order of the question's.
 type outcome struct {
-	a, b, c uint32
-	held    uint32 // the messages, where the step holds one back
-	wrong   uint32 // 1 + the number of what was done against the contract
-	none    bool   // the step cannot happen here
+	a, b  uint32
+	held  uint32 // the messages, where the step holds one back
+	wrong uint32 // 1 + the number of what was done against the contract
+	none  bool   // the step cannot happen here
 }
 
 // memoryMax bounds the outcomes that a worker remembers; beyond it, it begins
