@@ -23,10 +23,12 @@ type follower struct {
 	caughtUp clock.Mono
 	target   int64
 	targetAt clock.Mono
+	member   bool // of the committed ISR
 }
 
 // renewFollowers brings the followers into line with the image. A new
-// incarnation begins with nothing proved.
+// incarnation begins with nothing proved, and who joins ISR with a lag clock of
+// its own: one that ran while it was away would take it out again at once.
 func (r *Replica) renewFollowers(now Times) {
 	had := r.followers
 	r.followers = make([]follower, 0, max(len(r.role.Replicas)-1, 0))
@@ -44,6 +46,11 @@ func (r *Replica) renewFollowers(now Times) {
 				f = had[i]
 			}
 		}
+		member := r.inISR(b)
+		if member && !f.member {
+			f.caughtUp, f.target = now.Mono, math.MaxInt64
+		}
+		f.member = member
 		r.followers = append(r.followers, f)
 	}
 }
