@@ -35,7 +35,7 @@ func (l *loop) observe(req *kmsg.FetchRequest, p *kmsg.FetchRequestTopicPartitio
 	old, known := l.observers[key]
 	if !known {
 		old.caughtUp = -1
-		l.forgetObservers()
+		l.forgetObservers(node)
 		if len(l.observers) >= observersMax {
 			return
 		}
@@ -47,10 +47,12 @@ func (l *loop) observe(req *kmsg.FetchRequest, p *kmsg.FetchRequestTopicPartitio
 	l.observers[key] = o
 }
 
-func (l *loop) forgetObservers() {
+// forgetObservers drops those that fetch no more: silent for long, or the same
+// node with another directory, whose place a new one takes.
+func (l *loop) forgetObservers(node int32) {
 	oldest := l.cfg.Clock.Wall() - observerExpiry.Milliseconds()
 	for key, o := range l.observers { //det:ok each is judged alone
-		if o.fetched < oldest {
+		if o.fetched < oldest || key.node == node {
 			delete(l.observers, key)
 		}
 	}
@@ -95,7 +97,7 @@ type replicaState = kmsg.DescribeQuorumResponseTopicPartitionReplicaState
 
 // replicaStates are the voters, in raft's order, and the observers, by node.
 func (l *loop) replicaStates() (voters, observers []replicaState) {
-	l.forgetObservers()
+	l.forgetObservers(-1)
 	isVoter := map[observerKey]bool{}
 	now := l.cfg.Clock.Wall()
 	servers, _ := l.inst.Load().servers()

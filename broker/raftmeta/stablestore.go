@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"runtime"
 	"sort"
-	"sync"
 
 	"github.com/hashicorp/raft"
 
@@ -46,7 +45,7 @@ const (
 type StableStore struct {
 	guard *Guard
 
-	mu     sync.Mutex
+	mu     writeLock
 	file   vfs.File
 	seq    uint64
 	values map[string]string
@@ -59,7 +58,7 @@ var _ raft.StableStore = (*StableStore)(nil)
 // openStable opens the file in dir and makes it if it is missing, or if
 // fresh is set (nothing else of raft's exists) and its creation was cut short.
 func openStable(fsys vfs.FS, dir string, guard *Guard, fresh bool) (s *StableStore, err error) {
-	s = &StableStore{guard: guard, values: map[string]string{}}
+	s = &StableStore{guard: guard, mu: newWriteLock(), values: map[string]string{}}
 	path := dir + "/" + stableName
 	s.file, err = fsys.Open(path)
 	if err == nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/moldau/moldau/linearizability/history"
 )
@@ -48,6 +49,9 @@ type told struct {
 	Message   string `json:"message"`
 }
 
+// foreignEndMax is how long a program may take to end when it is asked to.
+const foreignEndMax = 10 * time.Second
+
 // start runs the program until ctx ends.
 func (f *foreign) start(ctx context.Context, done *sync.WaitGroup) {
 	f.load.t.Helper()
@@ -65,6 +69,9 @@ func (f *foreign) start(ctx context.Context, done *sync.WaitGroup) {
 		watch := context.AfterFunc(ctx, func() {
 			defer close(stopped)
 			_ = f.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+			// A producer with records that are not acknowledged may wait for them
+			// for long; what becomes of them is not known, as of all that it left.
+			time.AfterFunc(foreignEndMax, func() { _ = f.cmd.Process.Kill() })
 		})
 		f.listen(out)
 		if watch() {

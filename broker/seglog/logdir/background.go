@@ -222,18 +222,33 @@ func (b *background) tick() error {
 // not at its bound. A turn that finds no room syncs its files one by one.
 const blocksAhead = 3
 
+// spaceBlocks is how many blocks' worth of space must be free for the journal to
+// grow beyond its first block: on a disk that is almost full, what is free is for
+// records.
+const spaceBlocks = 4
+
+// spacious reports whether the file system has room for the journal to grow. One
+// that does not tell is taken to have.
+func (d *Dir) spacious() bool {
+	u, err := d.cfg.FS.Usage(d.cfg.Path)
+	return err != nil || u.Free >= spaceBlocks*d.cfg.JournalBlockBytes
+}
+
 // grow makes blocks until so many lie ready or the journal is at its bound; false
 // when there is no space for them.
 func (b *background) grow(ahead int) (grown bool, err error) {
 	d := b.d
 	for {
-		missing := false
+		missing, first := false, false
 		err := d.committer.call(func(c *committer) error {
-			missing = len(c.j.free) < ahead && c.j.mayGrow()
+			missing, first = len(c.j.free) < ahead && c.j.mayGrow(), c.j.blocks == 0
 			return nil
 		})
 		if err != nil || !missing {
 			return true, b.quiet(err)
+		}
+		if !first && !d.spacious() {
+			return false, nil
 		}
 		blk, err := d.makeBlock()
 		if err != nil {

@@ -79,3 +79,31 @@ func TestAppendsLeaveBlocksForCuts(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestJournalLeavesSpaceToRecords: on a disk with little space the journal does not
+// grow ahead of the need, though it has a bound of many blocks.
+func TestJournalLeavesSpaceToRecords(t *testing.T) {
+	fs := memfs.New()
+	fs.SetCapacity((spaceBlocks + 1) * journalBlockBytesMin)
+	w := newWorld(t, fs, func(c *Config) { c.JournalBytes = 8 * journalBlockBytesMin })
+	w.open()
+	w.drain()
+	w.create(4, syncOptions())
+	blocks := 0
+	for range 3 {
+		w.appendAll(1, 5000)
+		for _, l := range w.logs {
+			l.awaitDurable()
+		}
+		w.drain()
+		if err := w.d.committer.call(func(c *committer) error { blocks = c.j.blocks; return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if blocks > 1 {
+		t.Errorf("%d blocks on a disk with space for few", blocks)
+	}
+	if err := w.d.Close(true, 0); err != nil {
+		t.Fatal(err)
+	}
+}
