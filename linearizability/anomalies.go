@@ -111,7 +111,9 @@ func (a *anomalies) sends() {
 		if before != nil && before.Return < op.Invoke && first >= 0 {
 			n := len(before.Produce.Records)
 			retry := before.Produce.Records[0].Value == op.Produce.Records[0].Value
-			if offset := ackedOffset(before, n-1); offset >= first && !retry && !a.resent(op) &&
+			// What a leader alone has acknowledged may be lost when another leads.
+			lost := before.Produce.Acks == 1 && before.Node != op.Node
+			if offset := ackedOffset(before, n-1); offset >= first && !retry && !lost && !a.resent(op) &&
 				!a.excused(a.p, Expect(a.p.topic.Durability, before.Produce.Acks), before.Invoke, op.Return) {
 				a.violation("nonmonotonic-send", []*history.Op{before, op}, "%s: %s sent to offset %d and then to %d", a.p, op.Client, offset, first)
 			}
