@@ -98,7 +98,7 @@ func (s *Stage) wipe(n *world.Node) {
 func bitRotOneReplica() Scenario {
 	return Scenario{
 		Name:  "bit-rot-one-replica",
-		About: "bits of one node's logs change for good: it finds so, and copies from the others what it lost",
+		About: "bits of one node's logs change for good: it, or a client whose operator replaces the copy, finds so, and it copies from the others what it lost",
 		Plan: func(d *Draw) Plan {
 			p := calmCluster(d, func(s *Stage) {
 				n := s.World.Nodes()[s.Rand.IntN(len(s.World.Nodes()))]

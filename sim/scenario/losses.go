@@ -68,6 +68,14 @@ func (l *losses) damage(node int32, f folder) {
 	l.damaged[copyOf{node, f}] = true
 }
 
+// replaced notes that a damaged copy was thrown away, to be copied from others.
+func (l *losses) replaced(node int32, f folder, at int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.damaged, copyOf{node, f})
+	l.lost[copyOf{node, f}] = at
+}
+
 func (l *losses) isDamaged(node int32, f folder) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

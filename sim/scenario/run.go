@@ -347,12 +347,14 @@ func (r *run) progress() error {
 }
 
 // tend does what an operator goes on doing where damage may be found at any later
-// time: a node that says so is started anew, and what was damaged is led by what
-// there is.
+// time: a copy of which clients report wrong bytes is thrown away where there are
+// others, a node that finds damage itself is started anew, and what was damaged is
+// led by what there is.
 func (r *run) tend() {
 	if r.plan.CopiesLostMax == 0 {
 		return
 	}
+	r.replaceReported()
 	for _, n := range r.world.Nodes() {
 		select {
 		case <-n.Lacking():
@@ -385,7 +387,7 @@ func (r *run) quiet() error {
 
 // finish reads everything, stops the nodes, and counts what is left.
 func (r *run) finish() error {
-	if err := workload.FinalReads(r.env(adminName, nil), nil, finalMax); err != nil {
+	if err := workload.FinalReads(r.env(adminName, nil), nil, finalMax, r.replaceReported); err != nil {
 		return broken("final reads: %w", err)
 	}
 	if err := r.stopAll(); err != nil {

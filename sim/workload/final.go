@@ -16,8 +16,9 @@ var errStillNot = errors.New("not within the time limit")
 // FinalReads reads every partition of the topics, nil for all that were declared
 // and not deleted, from log start to high watermark, and records it as final.
 // Nothing else may be under way. A partition whose log was damaged may be out of
-// service for it.
-func FinalReads(env *Env, topics []*Topic, limit time.Duration) error {
+// service for it. Where wrong bytes come, mend is asked to put another copy in
+// their place, which it reports; nil, and what lies behind them stays unread.
+func FinalReads(env *Env, topics []*Topic, limit time.Duration, mend func() bool) error {
 	if topics == nil {
 		for _, t := range env.Recorder.Topics() {
 			if !t.Gone() {
@@ -40,7 +41,7 @@ func FinalReads(env *Env, topics []*Topic, limit time.Duration) error {
 	for _, topic := range topics {
 		for number := range topic.Partitions() {
 			at := &spot{topic: topic, number: number, position: history.Unknown}
-			for !f.readOut(at) {
+			for !f.readOut(at, mend) {
 				if env.Clock.Mono() >= until && env.Recorder.damagedAt(at.key()) {
 					env.trace(fmt.Sprintf("%s is damaged and stays unread from offset %d on", at, at.position))
 					break
@@ -70,7 +71,7 @@ func (f *fetcher) complete(topics []*Topic) bool {
 
 // readOut reads a partition from where it is to the high watermark, and reports
 // whether it got there. If the log start moves on meanwhile, it begins anew.
-func (f *fetcher) readOut(at *spot) bool {
+func (f *fetcher) readOut(at *spot, mend func() bool) bool {
 	if at.position < 0 {
 		offset, ok := f.listOffset(at, history.Earliest)
 		if !ok {
@@ -91,7 +92,7 @@ func (f *fetcher) readOut(at *spot) bool {
 		f.advance(answers)
 		switch {
 		case answers[0].corrupt:
-			return true // as far as one can read
+			return mend == nil || !mend() // as far as one can read
 		case answers[0].code != 0:
 			return false
 		case at.position >= answers[0].high:

@@ -186,7 +186,7 @@ func (b *bed) read() error {
 	b.sleep(quiet)
 	env := b.env("final")
 	env.Stop = nil
-	return workload.FinalReads(env, nil, time.Minute)
+	return workload.FinalReads(env, nil, time.Minute, nil)
 }
 
 func (b *bed) verdict(o linearizability.Options) (*history.History, linearizability.Report) {

@@ -45,6 +45,7 @@ type Recorder struct {
 	counts   Counts
 	damaged  map[history.TopicPartition]bool
 	flipped  map[history.TopicPartition]int64 // the last time
+	reported []Copy                           // of which damaged bytes came, not taken yet
 	failures []string
 	line     []byte
 }
@@ -187,6 +188,31 @@ func (r *Recorder) damagedAt(at history.TopicPartition) bool {
 	return r.damaged[at]
 }
 
+// Copy is a node's copy of a partition.
+type Copy struct {
+	Node int32
+	At   history.TopicPartition
+}
+
+// report keeps a copy for whoever takes care of it.
+func (r *Recorder) report(c Copy) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.damaged[c.At] && !slices.Contains(r.reported, c) {
+		r.reported = append(r.reported, c)
+	}
+}
+
+// TakeReported returns the copies of which clients were given bytes that nobody
+// wrote, since it was asked last.
+func (r *Recorder) TakeReported() []Copy {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	reported := r.reported
+	r.reported = nil
+	return reported
+}
+
 // rotten notes an answer with bytes that nobody wrote. If no fault of the run may
 // have done that, the checkers are told.
 func (r *Recorder) rotten(op *history.Op, what string) {
@@ -195,6 +221,7 @@ func (r *Recorder) rotten(op *history.Op, what string) {
 	r.mu.Unlock()
 	if r.doubted(op) {
 		r.Trace(op.Client, "rotten: "+what)
+		r.report(Copy{op.Node, history.TopicPartition{Topic: op.Topic, Partition: op.Partition}})
 		return
 	}
 	r.Event(history.Event{Kind: history.EventCorrupt, At: r.Now(), Node: op.Node, Topic: op.Topic, Partition: op.Partition, Name: what})
