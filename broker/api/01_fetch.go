@@ -197,11 +197,6 @@ func (c *fetchCall) place(i int, p *fetchPartition) (shardIndex int) {
 	return s
 }
 
-// maxBytes bounds the answer's records.
-func (c *fetchCall) maxBytes() int {
-	return max(0, min(int(c.req.maxBytes), c.h.cfg.Settings.FetchMaxBytes))
-}
-
 // gather asks the shards until there is enough to answer with. It reports
 // false when the connection closed meanwhile.
 func (c *fetchCall) gather(conn *server.Conn) bool {
@@ -209,7 +204,7 @@ func (c *fetchCall) gather(conn *server.Conn) bool {
 	for i := range c.parts {
 		failed = failed || c.parts[i].code != kafka.ErrNone
 	}
-	minBytes := int64(max(0, min(int(c.req.minBytes), c.maxBytes())))
+	minBytes := int64(max(0, min(int(c.req.minBytes), c.h.answerRoom(c.req.maxBytes).left)))
 	if failed || c.req.maxWaitMs <= 0 {
 		minBytes = 0
 	}

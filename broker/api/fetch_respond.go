@@ -16,30 +16,53 @@ type extent = logdir.Extent
 // abortedTransaction is an aborted transaction in a read_committed answer.
 type abortedTransaction struct{ producerID, firstOffset int64 }
 
+// answerRoom is what an answer still holds: no more than left bytes, but for the
+// first batch, which may be larger than all of it.
+type answerRoom struct {
+	left  int
+	empty bool
+}
+
+// answerRoom is that of an answer to a request that asks for so many bytes of
+// records at most.
+func (h *Handler) answerRoom(asked int32) answerRoom {
+	return answerRoom{left: max(0, min(int(asked), h.cfg.Settings.FetchMaxBytes)), empty: true}
+}
+
+func (r *answerRoom) full() bool { return r.left <= 0 && !r.empty }
+
 // read opens the byte ranges, within the limits of the request.
 func (c *fetchCall) read() {
-	left, empty := c.maxBytes(), true
+	room := c.h.answerRoom(c.req.maxBytes)
 	for i := range c.parts {
 		p := &c.parts[i]
-		if p.code != kafka.ErrNone || p.handle == nil || p.answer.Available == 0 || left <= 0 && !empty {
+		if p.code != kafka.ErrNone || p.handle == nil || p.answer.Available == 0 || room.full() {
 			continue
 		}
-		plan := p.answer.Plan
-		plan.MaxBytes = max(0, min(int(p.maxBytes), left))
-		plan.AtLeastOne = empty
-		ext, err := p.handle.Read(plan)
-		switch {
-		case err != nil:
-			p.code = readError(err)
-		case ext != nil:
-			p.extent = ext
-			left -= int(ext.Len)
-			empty = false
-			if p.answer.Aborted {
-				c.aborted(p, plan.From)
-			}
+		if p.read(&room) && p.answer.Aborted {
+			c.aborted(p, p.answer.Plan.From)
 		}
 	}
+}
+
+// read opens the byte range of a partition within the answer's room. It reports
+// whether there is one.
+func (p *fetchPartition) read(room *answerRoom) bool {
+	plan := p.answer.Plan
+	plan.MaxBytes = max(0, min(int(p.maxBytes), room.left))
+	plan.AtLeastOne = room.empty
+	ext, err := p.handle.Read(plan)
+	if err != nil {
+		p.code = readError(err)
+		return false
+	}
+	if ext == nil {
+		return false
+	}
+	p.extent = ext
+	room.left -= int(ext.Len)
+	room.empty = false
+	return true
 }
 
 func (c *fetchCall) aborted(p *fetchPartition, from int64) {

@@ -423,7 +423,7 @@ func (c *followerConn) list(listed []int) {
 // respond reads what may be read and encodes the answer.
 func (c *followerConn) respond(r *fetchRequest, img *metaimage.Image) server.Body {
 	s := c.session
-	left, empty := max(0, min(int(r.maxBytes), c.h.cfg.Settings.FetchMaxBytes)), true
+	room := c.h.answerRoom(r.maxBytes)
 	for i := range c.parts {
 		fp := &c.parts[i]
 		at := s.byKey[kafka.TopicPartition{Topic: fp.id, Partition: fp.index}]
@@ -431,13 +431,11 @@ func (c *followerConn) respond(r *fetchRequest, img *metaimage.Image) server.Bod
 		p.hw, p.logStart = fp.answer.HighWatermark, fp.answer.LogStart
 		silent := fp.code != kafka.ErrNone || fp.answer.Diverging.Epoch >= 0
 		if !silent && fp.answer.Available > 0 {
-			if left <= 0 && !empty {
+			if room.full() {
 				s.unread = append(s.unread, at)
 				continue
 			}
-			n := fp.read(left, empty)
-			left, empty = left-n, empty && n == 0
-			silent = n > 0 || fp.code != kafka.ErrNone
+			silent = fp.read(&room) || fp.code != kafka.ErrNone
 			if !silent {
 				s.unread = append(s.unread, at)
 			}
@@ -458,22 +456,6 @@ func (c *followerConn) respond(r *fetchRequest, img *metaimage.Image) server.Bod
 	clear(c.parts)
 	c.parts = c.parts[:0]
 	return e
-}
-
-// read opens the byte range of a partition; it returns its length.
-func (p *fetchPartition) read(left int, empty bool) int {
-	plan := p.answer.Plan
-	plan.MaxBytes = max(0, min(int(p.maxBytes), left))
-	plan.AtLeastOne = empty
-	ext, err := p.handle.Read(plan)
-	switch {
-	case err != nil:
-		p.code = readError(err)
-	case ext != nil:
-		p.extent = ext
-		return int(ext.Len)
-	}
-	return 0
 }
 
 // durableReport takes what a follower says between its fetches, at once.
