@@ -120,48 +120,39 @@ func (e AppendsResumed) Attrs() []slog.Attr {
 	return e.attrs(slog.Int64("offset", e.Offset))
 }
 
-// LogTruncated: a follower cuts what its leader does not have.
-type LogTruncated struct {
+// logCut is what a follower loses of its log on its leader's word.
+type logCut struct {
 	Source
 	Epoch         int32 // of the leader
 	From, To      int64
 	HighWatermark int64 // before
 }
 
-func (LogTruncated) Kind() string { return "log-truncated" }
+func (r *Replica) loses(to int64) logCut {
+	return logCut{Source: r.source(), Epoch: r.role.LeaderEpoch, From: r.leo, To: to, HighWatermark: r.hw}
+}
 
 // Level is Warn where records go that were committed once: only an election
 // that may lose them leads to that.
-func (e LogTruncated) Level() slog.Level {
+func (e logCut) Level() slog.Level {
 	if e.To < e.HighWatermark {
 		return slog.LevelWarn
 	}
 	return slog.LevelInfo
 }
-func (e LogTruncated) Attrs() []slog.Attr {
+func (e logCut) Attrs() []slog.Attr {
 	return e.attrs(slog.Int("epoch", int(e.Epoch)), slog.Int64("from", e.From), slog.Int64("to", e.To), slog.Int64("high-watermark", e.HighWatermark))
 }
+
+// LogTruncated: a follower cuts what its leader does not have.
+type LogTruncated struct{ logCut }
+
+func (LogTruncated) Kind() string { return "log-truncated" }
 
 // LogRestarted: a follower begins its log anew, where the leader's begins.
-type LogRestarted struct {
-	Source
-	Epoch         int32 // of the leader
-	From, To      int64
-	HighWatermark int64 // before
-}
+type LogRestarted struct{ logCut }
 
 func (LogRestarted) Kind() string { return "log-restarted" }
-
-// Level is as for LogTruncated.
-func (e LogRestarted) Level() slog.Level {
-	if e.To < e.HighWatermark {
-		return slog.LevelWarn
-	}
-	return slog.LevelInfo
-}
-func (e LogRestarted) Attrs() []slog.Attr {
-	return e.attrs(slog.Int("epoch", int(e.Epoch)), slog.Int64("from", e.From), slog.Int64("to", e.To), slog.Int64("high-watermark", e.HighWatermark))
-}
 
 // AnswerRefused: what the leader sent does not fit this log.
 type AnswerRefused struct {

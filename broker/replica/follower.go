@@ -175,7 +175,7 @@ func (r *Replica) mayCut(to int64) bool {
 // truncate orders the cut. Nothing above it is shown or told any more; offsets
 // are used again when it is durable (rule F3).
 func (r *Replica) truncate(to int64, ready *Ready) {
-	ready.Events = append(ready.Events, LogTruncated{Source: r.source(), Epoch: r.role.LeaderEpoch, From: r.leo, To: to, HighWatermark: r.hw})
+	ready.Events = append(ready.Events, LogTruncated{r.loses(to)})
 	ready.Ops = append(ready.Ops, seglog.Op{Kind: seglog.OpTruncate, Offset: to})
 	r.cutTo(to, min(r.durable, to), min(r.hw, to), ready)
 }
@@ -185,7 +185,7 @@ func (r *Replica) truncate(to int64, ready *Ready) {
 // The high watermark follows when it is done: a crash may bring the old log
 // back, of which it says nothing.
 func (r *Replica) restart(now Times, offset int64, ready *Ready) {
-	ready.Events = append(ready.Events, LogRestarted{Source: r.source(), Epoch: r.role.LeaderEpoch, From: r.leo, To: offset, HighWatermark: r.hw})
+	ready.Events = append(ready.Events, LogRestarted{r.loses(offset)})
 	ready.Ops = append(ready.Ops, r.log.RestartAt(now.Wall, offset))
 	r.deleted = nil
 	r.cutTo(offset, offset, min(r.hw, offset), ready)
