@@ -6,23 +6,20 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/moldau/moldau/bench/load"
 	"github.com/moldau/moldau/bench/stats"
+	"github.com/moldau/moldau/bench/table"
 )
 
 // RoundsMin is how many rounds a number needs.
 const RoundsMin = 3
 
-// tooBusy stands in place of a number.
-const tooBusy = "too busy to tell"
-
 // Row is one figure of one scenario, summed up.
 type Row struct {
 	Scenario, Metric string
 	// Values are medians over the rounds, as text: the number, "-" for a system
-	// that did not run, or tooBusy.
+	// that did not run, or table.TooBusy.
 	Values map[System]string
 	Ratio  string // median (least to most) of ours, at os unless the metric says so, to Kafka's
 	Wanted string
@@ -48,7 +45,7 @@ func Summary(s load.Scenario, runs []Run, rounds int) []Row {
 			if present := stats.Present(values); len(present) >= needed {
 				row.Values[system] = fmt.Sprintf(m.format, stats.Median(present))
 			} else if ran {
-				row.Values[system] = tooBusy
+				row.Values[system] = table.TooBusy
 			}
 		}
 		ours := series[MoldauOS]
@@ -119,7 +116,7 @@ func others(runs []Run, system System, rounds int) string {
 
 // Print writes rows as a table.
 func Print(w io.Writer, rows []Row) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	t := table.New(w)
 	fmt.Fprintln(t, "scenario\tfigure\tMoldau, os\tKafka\tratio\twanted\tmet\tMoldau, sync\tothers, %")
 	last := ""
 	for _, r := range rows {

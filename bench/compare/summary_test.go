@@ -9,6 +9,7 @@ import (
 	"github.com/moldau/moldau/bench/load"
 	"github.com/moldau/moldau/bench/proc"
 	"github.com/moldau/moldau/bench/stats"
+	"github.com/moldau/moldau/bench/table"
 )
 
 func scenario() load.Scenario {
@@ -56,7 +57,7 @@ func TestTooBusy(t *testing.T) {
 	}
 	runs = append(rounds(MoldauOS, 1, -9, 1), rounds(Kafka, 2, 2, 2)...)
 	row := first(t, runs, 3)
-	if row.Values[MoldauOS] != tooBusy || row.Others != "5 / 5 / -" || row.Values[Kafka] != "2.00" {
+	if row.Values[MoldauOS] != table.TooBusy || row.Others != "5 / 5 / -" || row.Values[Kafka] != "2.00" {
 		t.Errorf("%+v", row)
 	}
 	if row.Ratio != "-" || row.Met != "" {

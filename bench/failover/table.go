@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
+
+	"github.com/moldau/moldau/bench/table"
 )
 
 // The goals: nine of ten within the first, all within the second.
@@ -22,12 +24,9 @@ func Print(to io.Writer, rounds []Round) error {
 		if len(ms) == 0 {
 			continue
 		}
-		goal := "missed"
-		if float64(within(ms, mostMs)) >= mostOf*float64(len(ms)) && within(ms, everyMs) == len(ms) {
-			goal = "met"
-		}
+		met := float64(within(ms, mostMs)) >= mostOf*float64(len(ms)) && within(ms, everyMs) == len(ms)
 		fmt.Fprintf(w, "%s %s\t%d\t%.0f\t%.0f\t%.0f\t%.0f\t%d\t%d\t%s\t\n", c.How, c.What, len(ms), ms[0], quantile(ms, 0.5), quantile(ms, 0.9), ms[len(ms)-1],
-			within(ms, mostMs), within(ms, everyMs), goal)
+			within(ms, mostMs), within(ms, everyMs), table.Met(met))
 	}
 	return w.Flush()
 }

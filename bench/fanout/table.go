@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
+
+	"github.com/moldau/moldau/bench/table"
 )
 
 const (
@@ -17,26 +19,20 @@ const (
 
 // Print writes the table and what is wanted of it.
 func Print(w io.Writer, cells []Cell) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "added to a sync\tpartitions\tjournal: acks/s\tturn p50, ms\tack p99, ms\tplain syncs: acks/s\tturn p50, ms\tack p99, ms")
 	plain := map[place]Cell{}
 	for _, c := range cells {
 		if c.Plain {
 			plain[c.place()] = c
 		}
 	}
-	for _, c := range cells {
-		if !c.Plain {
-			fmt.Fprintf(t, "%g ms\t%d\t%s\t%s\n", c.AddedMs, c.Partitions, c.text(), plain[c.place()].text())
+	return table.Judged(w, func(t *tabwriter.Writer) {
+		fmt.Fprintln(t, "added to a sync\tpartitions\tjournal: acks/s\tturn p50, ms\tack p99, ms\tplain syncs: acks/s\tturn p50, ms\tack p99, ms")
+		for _, c := range cells {
+			if !c.Plain {
+				fmt.Fprintf(t, "%g ms\t%d\t%s\t%s\n", c.AddedMs, c.Partitions, c.text(), plain[c.place()].text())
+			}
 		}
-	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	for _, line := range Verdicts(cells) {
-		fmt.Fprintln(w, line)
-	}
-	return nil
+	}, Verdicts(cells))
 }
 
 // place of a cell in the table.
@@ -52,7 +48,7 @@ func (c Cell) text() string {
 	case c.Turns == 0:
 		return "-\t-\t-"
 	case c.TooBusy:
-		return fmt.Sprintf("too busy to tell (others %.0f %%)\t\t", 100*c.Others)
+		return fmt.Sprintf("%s (others %.0f %%)\t\t", table.TooBusy, 100*c.Others)
 	}
 	return fmt.Sprintf("%.0f\t%.2f\t%.2f", c.AcksPerS, c.TurnP50Ms, c.AckP99Ms)
 }
@@ -76,18 +72,11 @@ func Verdicts(cells []Cell) (lines []string) {
 			lines = append(lines, head+"was measured on a machine too busy to tell")
 		case c.AddedMs > 0:
 			factor := c.TurnP50Ms / base.TurnP50Ms
-			lines = append(lines, fmt.Sprintf("%stakes %.2f times one of 1 (wanted: at most %d): %s", head, factor, slowFactor, yes(factor <= slowFactor)))
+			lines = append(lines, fmt.Sprintf("%stakes %.2f times one of 1 (wanted: at most %d): %s", head, factor, slowFactor, table.Met(factor <= slowFactor)))
 		default:
 			each := (c.TurnP50Ms - base.TurnP50Ms) / wideTurn
-			lines = append(lines, fmt.Sprintf("%sadds %.2f µs a partition to one of 1 (wanted: at most %.0f): %s", head, 1000*each, 1000*partitionMsMax, yes(each <= partitionMsMax)))
+			lines = append(lines, fmt.Sprintf("%sadds %.2f µs a partition to one of 1 (wanted: at most %.0f): %s", head, 1000*each, 1000*partitionMsMax, table.Met(each <= partitionMsMax)))
 		}
 	}
 	return lines
-}
-
-func yes(met bool) string {
-	if met {
-		return "met"
-	}
-	return "missed"
 }

@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/moldau/moldau/bench/stats"
+	"github.com/moldau/moldau/bench/table"
 )
 
 const (
@@ -21,19 +22,13 @@ const (
 
 // Print writes the rounds and what is wanted of them.
 func Print(w io.Writer, rounds []Round) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "round\tquiet p50, ms\tp99, ms\tunder attack p50, ms\tp99, ms\tratio of p99\tpeak RSS, MB\tothers, %")
-	for _, r := range rounds {
-		fmt.Fprintf(t, "%d\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.0f\t%.0f\n", r.Round+1, r.QuietP50Ms, r.QuietP99Ms,
-			r.AttackP50Ms, r.AttackP99Ms, r.Ratio, float64(r.PeakRSSBytes)/1e6, 100*r.OthersShare)
-	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	for _, line := range Verdicts(rounds) {
-		fmt.Fprintln(w, line)
-	}
-	return nil
+	return table.Judged(w, func(t *tabwriter.Writer) {
+		fmt.Fprintln(t, "round\tquiet p50, ms\tp99, ms\tunder attack p50, ms\tp99, ms\tratio of p99\tpeak RSS, MB\tothers, %")
+		for _, r := range rounds {
+			fmt.Fprintf(t, "%d\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.0f\t%.0f\n", r.Round+1, r.QuietP50Ms, r.QuietP99Ms,
+				r.AttackP50Ms, r.AttackP99Ms, r.Ratio, float64(r.PeakRSSBytes)/1e6, 100*r.OthersShare)
+		}
+	}, Verdicts(rounds))
 }
 
 // Verdicts are about the best round that counts, as whoever else uses the
@@ -56,14 +51,7 @@ func Verdicts(rounds []Round) (lines []string) {
 	default:
 		best := slices.Min(ratios)
 		lines = append(lines, fmt.Sprintf("%s%.2f times the quiet one at best, %.2f in the median (wanted: at most %d at best): %s",
-			head, best, stats.Median(ratios), slowerMax, met(best <= slowerMax)))
+			head, best, stats.Median(ratios), slowerMax, table.Met(best <= slowerMax)))
 	}
-	return append(lines, fmt.Sprintf("the node took %.0f MB at its peak (wanted: at most %.0f): %s", float64(peak)/1e6, rssMax/1e6, met(peak <= rssMax)))
-}
-
-func met(b bool) string {
-	if b {
-		return "met"
-	}
-	return "missed"
+	return append(lines, fmt.Sprintf("the node took %.0f MB at its peak (wanted: at most %.0f): %s", float64(peak)/1e6, rssMax/1e6, table.Met(peak <= rssMax)))
 }
