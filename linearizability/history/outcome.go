@@ -13,6 +13,8 @@ import "slices"
 //	produce        6, 7, 20, 56, 19, 5, 9  leadership, time, replicas, disk
 //	produce        46      DUPLICATE_SEQUENCE_NUMBER: another attempt was appended
 //	commit-offset  15, 16  what a failed append to the group's log is turned into
+//	create-topic   36      a broker that lost the controller's answer asked again, and is
+//	delete-topic   3, 100  answered by what its first try did, as Kafka's brokers are
 //	create-topic   41      a controller that lost its lead may have written it
 //	all            -1      an unexpected error can come from anywhere
 var definiteCodes = map[Kind][]int16{
@@ -57,8 +59,8 @@ var definiteCodes = map[Kind][]int16{
 		110, // FENCED_MEMBER_EPOCH
 		113, // STALE_MEMBER_EPOCH
 	},
-	KindCreateTopic: {17, 29, 31, 35, 36, 37, 38, 39, 40, 42, 44, 89},
-	KindDeleteTopic: {3, 17, 29, 31, 35, 42, 44, 73, 89, 100},
+	KindCreateTopic: {17, 29, 31, 35, 37, 38, 39, 40, 42, 44, 89},
+	KindDeleteTopic: {17, 29, 31, 35, 42, 44, 73, 89},
 	KindAlterConfig: {3, 17, 29, 31, 35, 40, 42, 44, 89},
 	KindInitProducerID: {
 		14, 24, 31, 35, 42, // refused before an id was taken

@@ -6,13 +6,17 @@ import (
 	"strings"
 	"time"
 
+	"github.com/moldau/moldau/broker/seglog"
 	"github.com/moldau/moldau/disk/vfs"
+	"github.com/moldau/moldau/sim/workload"
 	"github.com/moldau/moldau/sim/world"
 )
 
 const (
 	scanEvery    = 2 * time.Second // between scans of all replicas
 	scanBytesMax = 64 << 20        // of one segment
+	// metadataBytesMax bounds a partition.metadata.
+	metadataBytesMax = 1 << 10
 )
 
 // scanWhile scans all replicas again and again, until stop closes.
@@ -28,16 +32,34 @@ func (r *run) scan(final bool) {
 	for _, n := range r.world.Nodes() {
 		for _, dir := range n.LogDirs() {
 			for _, f := range foldersIn(n, dir) {
-				topics := r.topicsOf(f.topic)
-				if len(topics) != 1 || r.losses.isDamaged(n.ID, f) {
-					continue // of two with one name nobody knows whose it is; wrong bytes say nothing
+				topic := ownerOf(n.Disk.Peek(), path.Join(dir, f.name()), r.topicsOf(f.topic))
+				if topic == nil || r.losses.isDamaged(n.ID, f) {
+					continue // wrong bytes say nothing
 				}
 				for _, raw := range segmentsIn(n, dir, f) {
-					r.scanner.Scan(n.ID, topics[0], f.partition, raw, final)
+					r.scanner.Scan(n.ID, topic, f.partition, raw, final)
 				}
 			}
 		}
 	}
+}
+
+// ownerOf is that of the topics whose partition a folder holds, nil for none: its
+// name may be that of a topic that was deleted, and is removed later.
+func ownerOf(disk vfs.FS, at string, topics []*workload.Topic) *workload.Topic {
+	raw, err := vfs.ReadFile(disk, path.Join(at, seglog.PartitionMetadataFile), metadataBytesMax)
+	if err != nil {
+		return nil // not made yet, or gone meanwhile
+	}
+	id, err := seglog.ParsePartitionMetadata(raw)
+	if err != nil {
+		return nil // not written yet
+	}
+	i := slices.IndexFunc(topics, func(t *workload.Topic) bool { return t.ID == id })
+	if i < 0 {
+		return nil
+	}
+	return topics[i]
 }
 
 // segmentsIn reads the segments of a partition's folder, in their order.

@@ -3,6 +3,7 @@ package workload
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/moldau/moldau/linearizability/history"
@@ -32,7 +33,7 @@ func FinalReads(env *Env, topics []*Topic, limit time.Duration, mend func() bool
 	until := env.Clock.Mono().Add(limit)
 	for len(topics) > 0 && !f.complete(topics) {
 		if env.Clock.Mono() >= until {
-			return fmt.Errorf("workload: final reads: leaders are missing: %w", errStillNot)
+			return fmt.Errorf("workload: final reads: leaders are missing: %s: %w", f.missing(topics), errStillNot)
 		}
 		client.stale = true
 		client.refresh(topics)
@@ -55,6 +56,19 @@ func FinalReads(env *Env, topics []*Topic, limit time.Duration, mend func() bool
 		}
 	}
 	return nil
+}
+
+// missing names the partitions without a leader.
+func (f *fetcher) missing(topics []*Topic) string {
+	var names []string
+	for _, t := range topics {
+		for number := range t.Partitions() {
+			if _, ok := f.leaders[part{t.ID, number}]; !ok {
+				names = append(names, fmt.Sprintf("%s/%d of %s", t.Spec.Name, number, t.Text()))
+			}
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // complete reports whether all leaders are known.
