@@ -135,7 +135,7 @@ func (c *crash) version(ops int) int {
 }
 
 // torn returns page i with each sector of another age.
-func (c *crash) torn(p *page, i int64, ops []fileOp, gen *generation) *page {
+func (c *crash) torn(p page, i int64, ops []fileOp, gen *generation) page {
 	for sector := 0; sector < pageBytes; sector += sectorBytes {
 		if v := c.version(len(ops)); v > 0 {
 			p = merged(p, i, ops[:v], gen, sector, sector+sectorBytes)
@@ -146,13 +146,10 @@ func (c *crash) torn(p *page, i int64, ops []fileOp, gen *generation) *page {
 
 // merged returns page i with ops applied to its bytes from first to end. It
 // changes p in place if it is of gen.
-func merged(p *page, i int64, ops []fileOp, gen *generation, first, end int) *page {
+func merged(p page, i int64, ops []fileOp, gen *generation, first, end int) page {
 	fresh := p
-	if p == nil || p.gen != gen {
-		fresh = &page{gen: gen}
-		if p != nil {
-			fresh.data = p.data
-		}
+	if p.data == nil || p.gen != gen {
+		fresh = newPage(p, gen)
 	}
 	for _, op := range ops {
 		opFirst, opEnd := op.touches()

@@ -100,7 +100,7 @@ func (f *file) put(b []byte, off int64) (done int64) {
 	for done < int64(len(b)) {
 		at := off + done
 		in := at % pageBytes
-		if im.page(at/pageBytes) == nil {
+		if im.page(at/pageBytes).data == nil {
 			if f.fsys.used+pageBytes > f.fsys.capacity {
 				return done
 			}

@@ -6,7 +6,7 @@ package memfs
 func (fsys *FS) HeldBytes() int64 {
 	fsys.mu.RLock()
 	defer fsys.mu.RUnlock()
-	h := holdings{nodes: map[*node]bool{}, pages: map[*page]bool{}}
+	h := holdings{nodes: map[*node]bool{}, pages: map[*[pageBytes]byte]bool{}}
 	h.add(fsys.root)
 	for _, c := range fsys.pending {
 		h.add(c.target)
@@ -17,7 +17,7 @@ func (fsys *FS) HeldBytes() int64 {
 // holdings are what was counted so far.
 type holdings struct {
 	nodes  map[*node]bool
-	pages  map[*page]bool
+	pages  map[*[pageBytes]byte]bool
 	logged int64 // bytes of ops
 }
 
@@ -28,8 +28,8 @@ func (h *holdings) add(n *node) {
 	h.nodes[n] = true
 	for _, im := range []*image{&n.cur, &n.base} {
 		for _, p := range im.pages {
-			if p != nil {
-				h.pages[p] = true
+			if p.data != nil {
+				h.pages[p.data] = true
 			}
 		}
 	}

@@ -12,18 +12,29 @@ const (
 // every one has an address of its own.
 type generation struct{ _ byte }
 
-// page is a part of a file. It never changes once its generation is over.
+// page is a part of a file; one without data is zeros. The data never change once
+// their generation is over. They stand alone, because the allocator rounds what
+// is a word longer than 4 KiB up by a sixth.
 type page struct {
 	gen  *generation
-	data [pageBytes]byte
+	data *[pageBytes]byte
 }
 
-// image is the contents of a file at one time. A nil page is zeros.
+// newPage returns a page of a generation with a copy of the data of old.
+func newPage(old page, gen *generation) page {
+	fresh := page{gen: gen, data: new([pageBytes]byte)}
+	if old.data != nil {
+		*fresh.data = *old.data
+	}
+	return fresh
+}
+
+// image is the contents of a file at one time.
 // Invariant: bytes of the last page at and past size are zero.
 type image struct {
-	pages  []*page
+	pages  []page
 	size   int64
-	taken  int64 // pages that are not nil
+	taken  int64 // pages that have data
 	shared bool  // the slice of pages belongs to another image too
 }
 
@@ -37,7 +48,7 @@ func (im *image) share() image {
 // own makes the slice of pages this image's alone.
 func (im *image) own() {
 	if im.shared {
-		im.pages = append(make([]*page, 0, len(im.pages)+1), im.pages...)
+		im.pages = append(make([]page, 0, len(im.pages)+1), im.pages...)
 		im.shared = false
 	}
 }
@@ -52,7 +63,7 @@ func (im *image) readAt(p []byte, off int64) int {
 		at := off + int64(done)
 		in := int(at % pageBytes)
 		part := p[done:min(len(p), done+pageBytes-in)]
-		if pg := im.page(at / pageBytes); pg != nil {
+		if pg := im.page(at / pageBytes); pg.data != nil {
 			copy(part, pg.data[in:])
 		} else {
 			clear(part)
@@ -62,10 +73,10 @@ func (im *image) readAt(p []byte, off int64) int {
 	return len(p)
 }
 
-// page returns page i, nil if it is zeros or past the end.
-func (im *image) page(i int64) *page {
+// page returns page i, one without data if it is zeros or past the end.
+func (im *image) page(i int64) page {
 	if i >= int64(len(im.pages)) {
-		return nil
+		return page{}
 	}
 	return im.pages[i]
 }
@@ -74,36 +85,33 @@ func (im *image) page(i int64) *page {
 func (im *image) grow(i int64) {
 	im.own()
 	for int64(len(im.pages)) <= i {
-		im.pages = append(im.pages, nil)
+		im.pages = append(im.pages, page{})
 	}
 }
 
 // set makes p page i.
-func (im *image) set(i int64, p *page) {
+func (im *image) set(i int64, p page) {
 	old := im.page(i)
 	if old == p {
 		return
 	}
 	im.grow(i)
 	im.pages[i] = p
-	if old == nil {
+	if old.data == nil {
 		im.taken++
 	}
-	if p == nil {
+	if p.data == nil {
 		im.taken--
 	}
 }
 
 // writable returns page i for changes in place, made or copied if it must be.
-func (im *image) writable(i int64, gen *generation) *page {
+func (im *image) writable(i int64, gen *generation) page {
 	old := im.page(i)
-	if old != nil && old.gen == gen {
+	if old.data != nil && old.gen == gen {
 		return old
 	}
-	fresh := &page{gen: gen}
-	if old != nil {
-		fresh.data = old.data
-	}
+	fresh := newPage(old, gen)
 	im.set(i, fresh)
 	return fresh
 }
@@ -113,13 +121,13 @@ func (im *image) resize(size int64, gen *generation) {
 	if size < im.size {
 		keep := (size + pageBytes - 1) / pageBytes
 		for i := keep; i < int64(len(im.pages)); i++ {
-			im.set(i, nil)
+			im.set(i, page{})
 		}
 		if keep < int64(len(im.pages)) {
 			im.own()
 			im.pages = im.pages[:keep]
 		}
-		if in := size % pageBytes; in != 0 && im.page(keep-1) != nil {
+		if in := size % pageBytes; in != 0 && im.page(keep-1).data != nil {
 			clear(im.writable(keep-1, gen).data[in:])
 		}
 	}
