@@ -2,6 +2,7 @@ package logdir
 
 import (
 	"math"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -148,7 +149,10 @@ func (c *committer) closeWriting() {
 	c.mu.Unlock()
 }
 
-// writeRuns takes runs and writes them until none is left.
+// writeRuns takes runs and writes them until none is left. The writes are short
+// calls, between which Go's scheduler would not look for others on this
+// processor: with all of them writing, the committer would learn that its sync has
+// ended when the last write has. So others have their turn every few runs.
 func (d *Dir) writeRuns(w *writing) {
 	var bufs [][]byte
 	for {
@@ -159,6 +163,7 @@ func (d *Dir) writeRuns(w *writing) {
 		for i := end - runsAtOnce; i < min(end, len(w.runs)); i++ {
 			d.writeRun(&w.runs[i], &bufs)
 		}
+		runtime.Gosched()
 	}
 }
 

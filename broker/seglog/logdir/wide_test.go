@@ -2,7 +2,9 @@ package logdir
 
 import (
 	"math/rand/v2"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -77,6 +79,37 @@ func TestWideTurnWaitsForItsWrites(t *testing.T) {
 	fsys.OnCall(nil)
 	if s := w.d.Stats(); s.DirectSyncs != 0 || s.JournalCommits != 1 {
 		t.Errorf("%+v", s)
+	}
+	if err := w.d.Close(true, 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestWritersGiveWay: on one processor, too, a turn's commit is under way before
+// most of its writes have been made.
+func TestWritersGiveWay(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	const n = 240
+	w, fsys := wideWorld(t, n)
+	var writes, atSync atomic.Int64
+	atSync.Store(n)
+	fsys.OnCall(func(c memfs.Call) error {
+		switch {
+		case c.Op == memfs.OpWrite && strings.HasSuffix(c.Name, ".log"):
+			writes.Add(1)
+		case c.Op == memfs.OpSync && strings.Contains(c.Name, journalPrefix):
+			atSync.Store(min(atSync.Load(), writes.Load()))
+		}
+		return nil
+	})
+	w.appendAll(1, 100)
+	for _, l := range w.logs {
+		l.awaitDurable()
+	}
+	fsys.OnCall(nil)
+	if at := atSync.Load(); at > n/2 {
+		t.Errorf("%d of %d segments were written before the journal's sync", at, n)
 	}
 	if err := w.d.Close(true, 0); err != nil {
 		t.Fatal(err)
