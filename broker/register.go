@@ -157,6 +157,24 @@ func (b *Broker) previousEpoch() int64 {
 	return epoch
 }
 
+// cutUngranted cuts off what has a leader epoch that the metadata, which is
+// there, never granted. The proof of the registration depends on it.
+func (b *Broker) cutUngranted() error {
+	img := b.holder.Load()
+	for _, d := range b.dirs {
+		for _, r := range d.Recovered() {
+			part := img.Partition(r.ID)
+			if r.Err != nil || part == nil || !part.HasReplica(b.cfg.Settings.NodeID) {
+				continue
+			}
+			if err := d.CutUngranted(r.ID, part.LeaderEpoch); err != nil && d.Err() == nil {
+				return fmt.Errorf("partition %s-%d has a leader epoch that nobody was granted: %w", r.Topic, r.ID.Partition, err)
+			}
+		}
+	}
+	return nil
+}
+
 // proof tells what recovery found (the contract's section 5). Partitions of
 // directories that are lost are damaged.
 func (b *Broker) proof() metarecord.Proof {
@@ -195,8 +213,9 @@ func (b *Broker) proof() metarecord.Proof {
 }
 
 // addMissing adds the replicas that lie in a directory that is lost, and those
-// whose folder is, although records were synced in it. Another one whose folder is missing in a directory that is there was never written to: a
-// folder is durable before its first record.
+// whose folder is, although records were synced in it, or says no more whose log
+// it holds. Another one whose folder is missing in a directory that is there was
+// never written to: a folder is durable before its first record.
 func (b *Broker) addMissing(img *metaimage.Image, seen map[kafka.TopicPartition]bool, p *metarecord.Proof) {
 	node := b.cfg.Settings.NodeID
 	for _, t := range img.Topics() {
@@ -206,7 +225,7 @@ func (b *Broker) addMissing(img *metaimage.Image, seen map[kafka.TopicPartition]
 			if !part.HasReplica(node) || seen[id] || dir == kafka.DirUnassigned {
 				continue
 			}
-			if d := b.dirByID(dir); d == nil || d.Lost(id) {
+			if d := b.dirByID(dir); d == nil || d.Lost(t.Name, id) {
 				p.Damaged = append(p.Damaged, metarecord.PartitionEnd{TopicID: t.ID, PartitionID: index, LastEpoch: -1, End: -1})
 			}
 		}

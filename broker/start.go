@@ -61,6 +61,9 @@ func (b *Broker) start(ctx context.Context) error {
 	if err := b.startUplink(ctx); err != nil || !set.IsBroker {
 		return err
 	}
+	if err := b.cutUngranted(); err != nil {
+		return err
+	}
 	if err := b.register(ctx); err != nil {
 		return err
 	}

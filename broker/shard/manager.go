@@ -336,7 +336,7 @@ func (m *Manager) openAll(img *metaimage.Image, ids []kafka.TopicPartition) {
 			m.cfg.Events.Emit(ReplicaNotOpened{Topic: topic.Name, ID: id, Err: logdir.ErrOffline})
 			continue
 		}
-		if dir.Lost(id) {
+		if dir.Lost(topic.Name, id) {
 			m.openLost(img, dir, id, cfg)
 			continue
 		}
@@ -422,6 +422,9 @@ func (m *Manager) openLost(img *metaimage.Image, dir *logdir.Dir, id kafka.Topic
 		return
 	}
 	m.cfg.Events.Emit(LostLogBegunAnew{Dir: dir.Path(), Topic: topic, Partition: id.Partition})
+	if r, ok := m.byName[folder{topic, id.Partition}]; ok && r.dir == dir {
+		m.forget(r) // its folder is used again
+	}
 	m.create(img, dir, []logdir.Spec{{Topic: topic, ID: id, Options: cfg.Options}}, map[kafka.UUID]TopicConfig{id.Topic: cfg})
 }
 

@@ -21,7 +21,8 @@ type Spec struct {
 // their folders are durable; their first State is that of EmptyState. It waits
 // on the disk, so it is not for a shard's loop; many specs in one call share
 // the directory's sync. What is Lost is so no longer: whoever creates it knows
-// that its records are gone. On an error none of them exists for the caller; with
+// that its records are gone; a folder with its name is used again, and what is in
+// its segments is kept aside. On an error none of them exists for the caller; with
 // ErrExists none has got a folder either.
 func (d *Dir) Create(specs []Spec) ([]*Partition, error) {
 	if err := d.Err(); err != nil {
@@ -100,9 +101,10 @@ func (d *Dir) unregister(parts []*Partition) {
 	}
 }
 
-// noFolder fails if a partition's folder exists.
+// noFolder fails if a partition's folder exists, but for one that is Lost.
 func (d *Dir) noFolder(p *Partition) error {
 	switch _, err := d.cfg.FS.Stat(p.path()); {
+	case err == nil && d.Lost(p.topic, p.id):
 	case err == nil:
 		return fmt.Errorf("create %s: %w", p.path(), ErrExists)
 	case !errors.Is(err, fs.ErrNotExist):
@@ -117,7 +119,9 @@ func (d *Dir) makeFolders(parts []*Partition) error {
 	err := d.parallel(len(parts), d.cfg.SyncLanes, func(i int) error { return d.makeFolder(parts[i]) })
 	if errors.Is(err, vfs.ErrNoSpace) {
 		for _, p := range parts {
-			err = errors.Join(err, d.cfg.FS.RemoveAll(p.path()))
+			if !d.Lost(p.topic, p.id) { // whose folder may hold what is kept aside
+				err = errors.Join(err, d.cfg.FS.RemoveAll(p.path()))
+			}
 		}
 	}
 	return err
@@ -127,6 +131,11 @@ func (d *Dir) makeFolders(parts []*Partition) error {
 func (d *Dir) makeFolder(p *Partition) error {
 	if err := d.cfg.FS.MkdirAll(p.path()); err != nil {
 		return err
+	}
+	if d.Lost(p.topic, p.id) {
+		if err := d.setAside(p); err != nil {
+			return fmt.Errorf("keep what is in %s: %w", p.path(), err)
+		}
 	}
 	f, err := d.cfg.FS.Create(p.path() + "/" + seglog.PartitionMetadataFile)
 	if err != nil {

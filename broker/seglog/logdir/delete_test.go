@@ -84,7 +84,7 @@ func TestDeletionCutShort(t *testing.T) {
 						i, r.Topic, r.ID.Partition, r.State.LogStart, r.State.End, want, r.State.Evidence, r.Err)
 				}
 			}
-			if d.Lost(w.logs[0].id) || d.Lost(w.logs[1].id) {
+			if d.Lost(w.logs[0].topic, w.logs[0].id) || d.Lost(w.logs[1].topic, w.logs[1].id) {
 				t.Errorf("power loss %d: a folder is missed", i)
 			}
 		})

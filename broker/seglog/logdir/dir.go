@@ -33,6 +33,7 @@ type Dir struct {
 	recovered  []Recovered
 	byID       map[kafka.TopicPartition]int // of recovered ones not yet adopted
 	lost       map[kafka.TopicPartition]bool
+	senseless  map[name]bool // folders of which nobody knows whose log they hold
 	boxes      []*outbox
 	closing    bool
 	brokerPrev int64 // broker epoch of the clean stop before, -1
@@ -61,7 +62,8 @@ type Recovered struct {
 
 	below    []logFile // segments below the log start whose files are to go
 	waiting  waitingEntries
-	nameless []string // .log files whose names in the folder may not be durable
+	nameless []string   // .log files whose names in the folder may not be durable
+	part     *Partition // one that was open before it is adopted
 }
 
 // Errors, tested with errors.Is.
@@ -99,7 +101,7 @@ func Open(cfg Config) (*Dir, error) {
 	d := &Dir{
 		cfg: cfg, leaveOut: cfg.leaveOut, offline: make(chan struct{}), brokerPrev: -1,
 		parts: map[kafka.TopicPartition]*Partition{}, byID: map[kafka.TopicPartition]int{},
-		lost: map[kafka.TopicPartition]bool{},
+		lost: map[kafka.TopicPartition]bool{}, senseless: map[name]bool{},
 	}
 	d.boxList.Store(&[]*outbox{})
 	d.handles.init(cfg.FS, cfg.HandlesMax)
@@ -161,7 +163,17 @@ func (d *Dir) Adopt(id kafka.TopicPartition, o Options) (*Partition, seglog.Stat
 	delete(d.byID, id)
 	r := d.recovered[i]
 	d.mu.Unlock()
-	p := d.newPartition(r.Topic, id, o, &r.State)
+	p := r.part
+	if p == nil {
+		p = d.open(&r)
+	}
+	p.SetOptions(o)
+	return p, r.State, nil
+}
+
+// open makes the partition that recovery found.
+func (d *Dir) open(r *Recovered) *Partition {
+	p := d.newPartition(r.Topic, r.ID, Options{}, &r.State)
 	segs := p.segments()
 	for _, s := range segs {
 		if slices.Contains(r.nameless, seglog.FileName(s.base, seglog.LogSuffix)) {
@@ -181,12 +193,12 @@ func (d *Dir) Adopt(id kafka.TopicPartition, o Options) (*Partition, seglog.Stat
 		p.lane.doomed = append(p.lane.doomed, s)
 	}
 	d.mu.Lock()
-	d.parts[id] = p
+	d.parts[r.ID] = p
 	d.mu.Unlock()
 	for _, s := range p.lane.doomed {
 		d.background.put(job{kind: jobDoomSegment, segment: s})
 	}
-	return p, r.State, nil
+	return p
 }
 
 // EmptyState is the state of a partition that was just created, at the wall

@@ -321,8 +321,8 @@ func TestBegunAnewWithAnOldJournal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !d.Lost(l.id) || d.background.kept == nil {
-		t.Fatalf("lost: %t, left to sync: %t: %+v", d.Lost(l.id), d.background.kept != nil, w.events.list)
+	if !d.Lost(l.topic, l.id) || d.background.kept == nil {
+		t.Fatalf("lost: %t, left to sync: %t: %+v", d.Lost(l.topic, l.id), d.background.kept != nil, w.events.list)
 	}
 	if _, err := d.Create([]Spec{{Topic: l.topic, ID: l.id, Options: l.opt}}); err != nil {
 		t.Fatal(err)

@@ -1,6 +1,8 @@
 package logdir
 
 import (
+	"slices"
+
 	"github.com/moldau/moldau/broker/kafka"
 )
 
@@ -41,14 +43,15 @@ func (r *recovery) lose(id kafka.TopicPartition) {
 }
 
 // Lost reports a partition that had synced records in this directory, by its
-// marks, and whose folder Open did not find, or not under this topic id. Such
-// a replica is damaged, and what has its name is not to be deleted. It is lost
-// in every incarnation until its folder is back, Create begins its log anew, or
-// ForgetLost says that nobody wants it.
-func (d *Dir) Lost(id kafka.TopicPartition) bool {
+// marks, and whose folder Open did not find, or not under this topic id; and one
+// whose folder does not say whose log it holds. Such a replica is damaged, and
+// what has its name is not to be deleted. It is lost in every incarnation until
+// its folder is back, Create begins its log anew, or ForgetLost says that nobody
+// wants it.
+func (d *Dir) Lost(topic string, id kafka.TopicPartition) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.lost[id]
+	return d.lost[id] || d.senseless[name{topic, id.Partition}]
 }
 
 // ForgetLost drops what is remembered of lost partitions that were deleted. A
@@ -72,6 +75,23 @@ func (d *Dir) takeLost(ids []kafka.TopicPartition) (lost []kafka.TopicPartition)
 	return lost
 }
 
+// takeNames ends that the folders of what begins anew hold other logs, and lists
+// whose they seemed to be.
+func (d *Dir) takeNames(specs []Spec) (others []kafka.TopicPartition) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := range specs {
+		delete(d.senseless, name{specs[i].Topic, specs[i].ID.Partition})
+	}
+	for id, i := range d.byID { //det:ok a set is made of it
+		if slices.ContainsFunc(specs, func(s Spec) bool { return s.Topic == d.recovered[i].Topic && s.ID.Partition == id.Partition }) {
+			delete(d.byID, id)
+			others = append(others, id)
+		}
+	}
+	return others
+}
+
 // beginAnew makes it durable that lost partitions begin with nothing: their
 // folders are there by now, and a crash before this leaves them damaged.
 func (d *Dir) beginAnew(specs []Spec) error {
@@ -79,7 +99,7 @@ func (d *Dir) beginAnew(specs []Spec) error {
 	for i := range specs {
 		ids[i] = specs[i].ID
 	}
-	lost := d.takeLost(ids)
+	lost := append(d.takeLost(ids), d.takeNames(specs)...)
 	if len(lost) == 0 {
 		return nil
 	}

@@ -45,10 +45,10 @@ func TestLostOutlivesRestarts(t *testing.T) {
 			w, _ := withoutFolder(t, clean)
 			for i := range 4 {
 				again(t, w, i%2 == 1, func(d *Dir) {
-					if !d.Lost(w.logs[0].id) {
+					if !d.Lost(w.logs[0].topic, w.logs[0].id) {
 						t.Errorf("start %d: the folder is not missed", i+1)
 					}
-					if d.Lost(w.logs[1].id) || d.Lost(kafka.TopicPartition{Topic: topicID(9)}) {
+					if d.Lost(w.logs[1].topic, w.logs[1].id) || d.Lost("other", kafka.TopicPartition{Topic: topicID(9)}) {
 						t.Errorf("start %d: others are missed, too", i+1)
 					}
 				})
@@ -73,8 +73,8 @@ func TestLostFolderComesBack(t *testing.T) {
 	}
 	w, states := reopen(t, w)
 	st := states[w.logs[0].id]
-	if standing(st) != seglog.Intact || st.End != 4 || w.d.Lost(w.logs[0].id) {
-		t.Errorf("ends at %d, %s, lost %t: %+v", st.End, standing(st), w.d.Lost(w.logs[0].id), st.Evidence)
+	if standing(st) != seglog.Intact || st.End != 4 || w.d.Lost(w.logs[0].topic, w.logs[0].id) {
+		t.Errorf("ends at %d, %s, lost %t: %+v", st.End, standing(st), w.d.Lost(w.logs[0].topic, w.logs[0].id), st.Evidence)
 	}
 }
 
@@ -114,12 +114,12 @@ func TestLostBeginsAnew(t *testing.T) {
 			if _, err := d.Create([]Spec{{Topic: l.topic, ID: l.id, Options: l.opt}}); err != nil {
 				t.Fatal(err)
 			}
-			if d.Lost(l.id) {
+			if d.Lost(l.topic, l.id) {
 				t.Error("lost though it was created")
 			}
 		})
 		again(t, w, false, func(d *Dir) {
-			if d.Lost(l.id) {
+			if d.Lost(l.topic, l.id) {
 				t.Error("lost again")
 			}
 			for _, r := range d.Recovered() {
@@ -136,7 +136,7 @@ func TestForgetLost(t *testing.T) {
 	w, _ := withoutFolder(t, true)
 	again(t, w, true, func(d *Dir) { d.ForgetLost([]kafka.TopicPartition{w.logs[0].id, w.logs[1].id}) })
 	again(t, w, false, func(d *Dir) {
-		if d.Lost(w.logs[0].id) {
+		if d.Lost(w.logs[0].topic, w.logs[0].id) {
 			t.Error("lost though it was deleted")
 		}
 	})
@@ -153,7 +153,7 @@ func TestDeletedIsNotLost(t *testing.T) {
 	w.fs = fsys.Clone()
 	w.cfg.FS = w.fs
 	again(t, w, false, func(d *Dir) {
-		if d.Lost(id) {
+		if d.Lost("t0", id) {
 			t.Error("a deleted partition is missed")
 		}
 	})

@@ -224,7 +224,9 @@ func (r *recovery) end(results []Recovered) error {
 		t.head.sequence = r.head.sequence
 	}
 	for i := range results {
-		if results[i].Err == nil {
+		if results[i].Err != nil {
+			d.senseless[name{results[i].Topic, results[i].ID.Partition}] = true
+		} else {
 			d.byID[results[i].ID] = i
 			t.put(entryOf(&results[i], j.sequence), 0)
 		}

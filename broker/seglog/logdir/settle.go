@@ -86,9 +86,10 @@ func (p *partRecovery) cut(s *scanned, verdict seglog.Standing) error {
 			bytes += f.size - c.Position
 			if keep {
 				kept = keptName(f.base, c.Position)
-				if err := p.keepTail(file, kept, c.Position, f.size); err != nil {
+				if err := p.d.keepTail(p.path, file, kept, c.Position, f.size); err != nil {
 					return err
 				}
+				p.entered = true
 			}
 			if err := truncateTo(p.d.cfg.FS, p.path+"/"+file, c.Position); err != nil {
 				return err
@@ -116,14 +117,14 @@ func keptName(base, position int64) string {
 // keepCopyBytes is how much is copied at once.
 const keepCopyBytes = 1 << 20
 
-// keepTail copies the bytes from position on.
-func (p *partRecovery) keepTail(file, kept string, position, size int64) (err error) {
-	from, err := p.d.cfg.FS.OpenRead(p.path + "/" + file)
+// keepTail copies the bytes of a folder's file from position on, durably.
+func (d *Dir) keepTail(dir, file, kept string, position, size int64) (err error) {
+	from, err := d.cfg.FS.OpenRead(dir + "/" + file)
 	if err != nil {
 		return err
 	}
 	defer func() { err = firstError(err, from.Close()) }()
-	to, err := p.d.cfg.FS.Create(p.path + "/" + kept)
+	to, err := d.cfg.FS.Create(dir + "/" + kept)
 	if err != nil {
 		return err
 	}
@@ -140,8 +141,11 @@ func (p *partRecovery) keepTail(file, kept string, position, size int64) (err er
 		}
 		at += n
 	}
-	p.entered = true
-	return to.Sync() // rebuildable: for people who look into the damage
+	if err := to.Sync(); err != nil { // rebuildable: for people who look into the damage
+		return err
+	}
+	// rebuildable: for them, too; but the name is there before the log is cut.
+	return d.cfg.FS.SyncDir(dir)
 }
 
 // removeSnapshotsAbove removes producer snapshots of offsets that are gone.
