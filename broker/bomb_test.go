@@ -17,9 +17,6 @@ import (
 // connections at once: one of them at a time gets that much memory, and small
 // compressed batches do not wait behind them.
 func TestDecompressionBombs(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes some CPU seconds")
-	}
 	for _, codec := range []batch.Codec{batch.CodecZstd, batch.CodecGzip} {
 		t.Run(codec.String(), func(t *testing.T) { testBombs(t, codec) })
 	}

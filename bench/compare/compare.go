@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/moldau/moldau/bench/await"
 	"github.com/moldau/moldau/bench/load"
 	"github.com/moldau/moldau/bench/peer"
 	"github.com/moldau/moldau/bench/proc"
@@ -142,7 +143,7 @@ func (c *Config) one(ctx context.Context, s load.Scenario, system System) (Run, 
 	var usage proc.Usage
 	result, err := load.Run(ctx, target, s, func(part func() error) error {
 		syscall.Sync() // what earlier runs wrote is not this one's to write back
-		time.Sleep(settle)
+		await.Pass(settle)
 		before, err := proc.Real().Read(time.Now, os.Getpid(), servers.PIDs()...)
 		if err != nil {
 			return err

@@ -97,10 +97,10 @@ func Run(ctx context.Context, cfg Config) (rounds []Round, err error) {
 	return rounds, nil
 }
 
-// first has Linux schedule this session, the node's and the driver's, before
-// the crowd's: on another machine the crowd's work would take nothing from them. It
-// returns what ends that. Only root may, and only Linux has it: elsewhere the
-// numbers are worse.
+// first has Linux's scheduler put the autogroup of this process, which the node
+// and the driver are in, before the crowd's: on another machine the crowd's work
+// would take nothing from them. It returns what ends that. Only root may, and only
+// Linux has autogroups: elsewhere the numbers are worse.
 func first() (undo func()) {
 	const group = "/proc/self/autogroup"
 	_ = os.WriteFile(group, []byte("-15"), 0)

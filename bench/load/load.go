@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/moldau/moldau/bench/await"
 	"github.com/moldau/moldau/bench/stats"
 )
 
@@ -117,15 +118,14 @@ const (
 
 // awaitDisk reads a topic's replicas in a directory until they hold all records.
 func awaitDisk(data, topic string, s Scenario) (Disk, error) {
-	for deadline := time.Now().Add(replicaTimeout); ; time.Sleep(replicaEvery) {
-		disk, err := ReadDisk(data, topic)
-		if err == nil {
+	var disk Disk
+	err := await.Until(replicaTimeout, replicaEvery, func() (err error) {
+		if disk, err = ReadDisk(data, topic); err == nil {
 			err = s.checkSize(disk)
 		}
-		if err == nil || time.Now().After(deadline) {
-			return disk, err
-		}
-	}
+		return err
+	})
+	return disk, err
 }
 
 func newAdmin(t Target) (*kadm.Client, error) {

@@ -2,11 +2,14 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/moldau/moldau/bench/await"
 )
 
 // Fill makes the scenario's topic and produces its records, checked.
@@ -75,20 +78,19 @@ func (p *Press) answered(r *kgo.Record, err error) {
 // Await waits until the load is under way: n records acknowledged. It fails on
 // the first error, and when that many do not come.
 func (p *Press) Await(n int64) error {
-	for deadline := time.Now().Add(stallTimeout); ; time.Sleep(10 * time.Millisecond) {
+	var first error
+	return errors.Join(await.Until(stallTimeout, pressEvery, func() error {
 		p.mu.Lock()
-		acks, err := p.acks, p.first
-		p.mu.Unlock()
-		switch {
-		case err != nil:
-			return err
-		case acks >= n:
+		defer p.mu.Unlock()
+		if first = p.first; first != nil || p.acks >= n {
 			return nil
-		case time.Now().After(deadline):
-			return fmt.Errorf("%d of %d records were acknowledged after %s", acks, n, stallTimeout)
 		}
-	}
+		return fmt.Errorf("%d of %d records were acknowledged", p.acks, n)
+	}), first)
 }
+
+// pressEvery is the pause between two looks at how far the load is.
+const pressEvery = 10 * time.Millisecond
 
 // Stop ends the load around kill, which ends the server, and returns the end
 // of each partition as far as it was acknowledged, and how many records were.

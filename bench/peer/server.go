@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/moldau/moldau/bench/await"
 )
 
 // Server is a running process that serves Kafka's protocol.
@@ -58,21 +60,26 @@ func Start(spec Spec) (*Server, error) {
 // Await polls until ready succeeds. It fails when the process ends or after
 // timeout.
 func (s *Server) Await(timeout, every time.Duration, ready func() error) error {
-	for deadline := time.Now().Add(timeout); ; {
+	ended := false
+	err := await.Until(timeout, every, func() error {
 		err := ready()
-		if err == nil {
-			return nil
-		}
 		select {
 		case <-s.done:
-			return fmt.Errorf("%s ended: %v\n%s", s.Name, s.err, s.Log())
+			ended = err != nil
 		default:
 		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("%s is not ready after %s: %w\n%s", s.Name, timeout, err, s.Log())
+		if ended {
+			return nil
 		}
-		time.Sleep(every)
+		return err
+	})
+	switch {
+	case ended:
+		return fmt.Errorf("%s ended: %v\n%s", s.Name, s.err, s.Log())
+	case err != nil:
+		return fmt.Errorf("%s is not ready %w\n%s", s.Name, err, s.Log())
 	}
+	return nil
 }
 
 // Ended is closed when the process has ended.

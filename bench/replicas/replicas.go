@@ -13,6 +13,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/moldau/moldau/bench/await"
 	"github.com/moldau/moldau/bench/peer"
 	"github.com/moldau/moldau/bench/proc"
 )
@@ -88,7 +89,7 @@ func (c *Config) Round(ctx context.Context, round int, data string) (r Result, e
 
 // memoryOfCreated creates the topic and reads the memory before and after.
 func (c *Config) memoryOfCreated(cluster *peer.Cluster, r *Result) error {
-	time.Sleep(c.Idle)
+	await.Pass(c.Idle)
 	before, err := memory(cluster)
 	if err != nil {
 		return err
@@ -97,9 +98,9 @@ func (c *Config) memoryOfCreated(cluster *peer.Cluster, r *Result) error {
 	if err != nil {
 		return fmt.Errorf("create %d partitions: %w", c.Partitions, err)
 	}
-	time.Sleep(c.Idle)
+	await.Pass(c.Idle)
 	began, cpu := time.Now(), cpuOf(cluster)
-	time.Sleep(c.Idle)
+	await.Pass(c.Idle)
 	r.IdleCPUS = (cpuOf(cluster) - cpu).Seconds() / time.Since(began).Seconds()
 	after, err := memory(cluster)
 	if err != nil {
@@ -261,13 +262,6 @@ func inSync(w *peer.Wire, partitions int) error {
 	return nil
 }
 
-func retry(f func() error) error {
-	for deadline := time.Now().Add(timeout); ; time.Sleep(pollEvery) {
-		err := f()
-		if err == nil || time.Now().After(deadline) {
-			return err
-		}
-	}
-}
+func retry(f func() error) error { return await.Until(timeout, pollEvery, f) }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

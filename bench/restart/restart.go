@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/moldau/moldau/bench/await"
 	"github.com/moldau/moldau/bench/load"
 	"github.com/moldau/moldau/bench/peer"
 	"github.com/moldau/moldau/bench/proc"
@@ -133,7 +134,7 @@ func (c *Config) Empty(ctx context.Context, rounds int, idle time.Duration) (res
 		r.What, r.Round, r.ServedMs = "empty", round, 0
 		results = append(results, r)
 		if err = c.Emit(r); err == nil && round == rounds-1 {
-			time.Sleep(idle)
+			await.Pass(idle)
 			r, err = c.idle(server)
 			results = append(results, r)
 		}
@@ -179,7 +180,7 @@ func (c *Config) Killed(ctx context.Context, s load.Scenario, rounds int, pressu
 			return results, err
 		}
 		under := press.Await(int64(s.Partitions))
-		time.Sleep(pressure)
+		await.Pass(pressure)
 		acked, acks, err := press.Stop(server.Kill)
 		if err = errors.Join(under, err); err != nil {
 			return results, fmt.Errorf("load before the kill: %w", err)

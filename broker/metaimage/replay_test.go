@@ -214,9 +214,6 @@ func TestRefused(t *testing.T) {
 
 // 100,000 partitions must fit 100 MB, and one change must not copy the topic.
 func TestLarge(t *testing.T) {
-	if testing.Short() {
-		t.Skip("long")
-	}
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)

@@ -16,9 +16,6 @@ import (
 // each, its image, its decisions, raft's state and the records kept for observers
 // included, takes at most 100 MB of live heap.
 func TestMemory(t *testing.T) {
-	if testing.Short() {
-		t.Skip("long")
-	}
 	t.Chdir(t.TempDir())
 	live := func() float64 {
 		var m runtime.MemStats

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/moldau/moldau/internal/peer"
 )
 
 // here is the Go that the tests run with.
@@ -50,7 +52,7 @@ func write(t *testing.T, path, text string) {
 func TestFits(t *testing.T) {
 	for _, kind := range []Kind{RunQueue, Native} {
 		if kind == Native && !slices.Contains(TriedVersions, here(t).Version) {
-			t.Skipf("the native overlay does not know %s", here(t).Version)
+			peer.Skip(t, "native engine", "the overlay does not know "+here(t).Version)
 		}
 		a, err := New(kind, here(t))
 		if err != nil {
@@ -82,7 +84,7 @@ func TestEachPatternOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		if kind == Native && !slices.Contains(TriedVersions, here(t).Version) {
-			t.Skipf("the native overlay does not know %s", here(t).Version)
+			peer.Skip(t, "native engine", "the overlay does not know "+here(t).Version)
 		}
 		for how, text := range map[string]string{
 			"0 times": strings.Replace(string(data), p.old, "", 1),

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moldau/moldau/internal/peer"
 	"github.com/moldau/moldau/sim/engine"
 	"github.com/moldau/moldau/sim/overlay"
 )
@@ -29,7 +30,7 @@ func build(t *testing.T, kind engine.Kind) *engine.Guest {
 	t.Helper()
 	if kind == engine.Native {
 		if chosen, note, err := engine.Choose(""); err != nil || chosen != kind {
-			t.Skipf("no native engine here: %s %v", note, err)
+			peer.Skip(t, "native engine", fmt.Sprint(note, err))
 		}
 	}
 	g, err := engine.Build(t.Context(), engine.Config{Engine: kind, Package: "./sim/selftest", Dir: root})

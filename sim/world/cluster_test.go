@@ -60,6 +60,7 @@ func clusterComesBack(t *testing.T, seed uint64) (installed int) {
 	for id := int32(1); id <= 3; id++ {
 		nodes = append(nodes, w.AddNode(world.NodeConfig{ID: id, Settings: world.Settings{Properties: properties, Tuning: tuning}}))
 	}
+	// Time is the bubble's here: it passes at once, and all the same each time.
 	moment := func(limit time.Duration) { time.Sleep(time.Duration(rng.Int64N(int64(limit)))) }
 	for round := range 5 {
 		for range 4 {
@@ -103,6 +104,6 @@ func clusterComesBack(t *testing.T, seed uint64) (installed int) {
 	for _, n := range nodes {
 		n.Kill()
 	}
-	time.Sleep(lookedAt)
+	time.Sleep(lookedAt) // the bubble's time
 	return installed
 }

@@ -46,14 +46,14 @@ func TestOutlived(t *testing.T) {
 				<-n.Ready()
 				if life == 1 {
 					n.Fence().Arm(simcore.Trap{Do: func() { go forever(waited) }})
-					time.Sleep(time.Second)
+					time.Sleep(time.Second) // the bubble's time, in which the trap springs
 				}
 				if life == 1 && !waits {
 					end()
 				}
 				n.Kill()
 			}
-			time.Sleep(lookedAt)
+			time.Sleep(lookedAt) // the bubble's time
 			synctest.Wait()
 			switch {
 			case waits && (len(told) != 1 || told[0].Name != "n1/2" || told[0].Node != 1 || told[0].Left[0].Count != 1):

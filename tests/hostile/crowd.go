@@ -119,6 +119,7 @@ func (h *Crowd) attack(i int, tried func()) {
 			}
 			_ = c.Close() // the node may have been first
 		}
+		// Nothing is waited for: how often an attacker comes again is part of the attack.
 		time.Sleep(time.Duration(rng.Int64N(int64(againAfterMax))))
 	}
 }
@@ -151,7 +152,7 @@ func (h *Crowd) trickle(c net.Conn) {
 		if _, err := c.Write(h.zeros[:1]); err != nil {
 			return
 		}
-		time.Sleep(trickleEvery)
+		time.Sleep(trickleEvery) // nothing is waited for: being slow is the attack
 	}
 }
 
