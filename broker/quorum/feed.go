@@ -64,10 +64,17 @@ const (
 	positionValid    position = iota
 	positionDiverges          // not a prefix of this log
 	positionTooOld            // before the feed: take the snapshot
+	positionAhead             // it goes on where this one ends, for all that is known here
 )
 
 // check says whether a log that ends at offset with a record of lastEpoch is a
-// prefix of this one; if not, where the two part.
+// prefix of this one, or this one perhaps a prefix of it; if not, where the two
+// part.
+//
+// Both logs hold committed records only, so the longer one is no mistake: a
+// controller learns of a commit later than others where its loop is late, where it
+// is out of office, and where it has lost the office without knowing it yet, as one
+// that was stopped and goes on. Only a record that both have tells them apart.
 func (f *feed) check(offset int64, lastEpoch int32) (p position, epoch int32, end int64) {
 	if offset == 0 && f.start == 0 {
 		return positionValid, 0, 0
@@ -80,6 +87,9 @@ func (f *feed) check(offset int64, lastEpoch int32) (p position, epoch int32, en
 	}
 	if epoch, end = f.endOfEpoch(lastEpoch); epoch > lastEpoch {
 		return positionTooOld, 0, 0
+	}
+	if offset > f.next && end == f.next {
+		return positionAhead, 0, 0
 	}
 	return positionDiverges, epoch, min(end, offset)
 }

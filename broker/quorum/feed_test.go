@@ -50,6 +50,8 @@ func TestFeedProperty(t *testing.T) {
 			}
 		case prefix != (got == positionValid):
 			t.Fatalf("log that ends at %d with epoch %d: %d, log %v", offset, last, got, epochs)
+		case (offset > end && (end == 0 || last >= epochs[end-1])) != (got == positionAhead):
+			t.Fatalf("longer log that ends at %d with epoch %d: %d, log %v", offset, last, got, epochs)
 		case got == positionDiverges && divergesAt > min(offset, end):
 			t.Fatalf("parts at %d of %d", divergesAt, end)
 		}

@@ -67,10 +67,10 @@ func (l *loop) fetchReady(req *kmsg.FetchRequest, p *kmsg.FetchRequestTopicParti
 	if l.fetchRefused(p) != kafka.ErrNone {
 		return true
 	}
-	if l.ahead(p.FetchOffset) {
+	switch pos, _, _ := l.feed.check(p.FetchOffset, p.LastFetchedEpoch); pos {
+	case positionAhead:
 		return false
-	}
-	if pos, _, _ := l.feed.check(p.FetchOffset, p.LastFetchedEpoch); pos != positionValid {
+	case positionDiverges, positionTooOld:
 		return true
 	}
 	bytesMin := max(int(req.MinBytes), 1)
@@ -102,14 +102,6 @@ func epochRefused(asked, epoch int32) kafka.ErrorCode {
 	return kafka.ErrUnknownLeaderEpoch
 }
 
-// ahead reports an observer that holds records which this loop has not handled
-// yet. In one process the image is set before the loop hears of the commit; and
-// out of office a controller does not know how far others have committed. Such
-// an observer waits; it has not parted.
-func (l *loop) ahead(offset int64) bool {
-	return offset > l.feed.next && (l.office == nil || offset <= l.cfg.Holder.Load().Offset()+1)
-}
-
 // fetchAnswer is the answer as of now.
 func (l *loop) fetchAnswer(req *kmsg.FetchRequest, p *kmsg.FetchRequestTopicPartition) kmsg.Response {
 	resp := kmsg.NewPtrFetchResponse()
@@ -124,10 +116,9 @@ func (l *loop) fetchAnswer(req *kmsg.FetchRequest, p *kmsg.FetchRequestTopicPart
 		rp.HighWatermark, rp.LastStableOffset = -1, -1 // not known
 	}
 	refused := l.fetchRefused(p)
-	switch pos, divergingEpoch, end := l.feed.check(p.FetchOffset, p.LastFetchedEpoch); {
+	switch pos, divergingEpoch, end := l.feed.check(p.FetchOffset, p.LastFetchedEpoch); { // positionAhead: nothing to tell yet
 	case refused != kafka.ErrNone:
 		rp.ErrorCode, rp.HighWatermark, rp.LastStableOffset = int16(refused), -1, -1
-	case l.ahead(p.FetchOffset): // nothing to tell yet
 	case pos == positionValid:
 		rp.RecordBatches = l.feed.read(p.FetchOffset, fetchLimit(req, p))
 	case pos == positionDiverges:

@@ -8,7 +8,6 @@ import (
 
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/metaimage"
-	"github.com/moldau/moldau/broker/metaimage/published"
 	"github.com/moldau/moldau/broker/metarecord"
 	"github.com/moldau/moldau/broker/raftmeta"
 )
@@ -92,37 +91,34 @@ func TestFetchDiverging(t *testing.T) {
 	defer n.q.Kill()
 	n.register()
 	img := n.holder.Load()
-	p := n.fetch(img.Offset()+5, img.Epoch(), time.Hour)
-	if p.DivergingEpoch.EndOffset != img.Offset()+1 || p.DivergingEpoch.Epoch != img.Epoch() {
-		t.Fatalf("%+v", p.DivergingEpoch)
-	}
-	p = n.fetch(img.Offset()+1, img.Epoch()+3, time.Hour)
+	p := n.fetch(img.Offset()+1, img.Epoch()+3, time.Hour)
 	if p.DivergingEpoch.EndOffset != img.Offset()+1 || p.DivergingEpoch.Epoch != img.Epoch() {
 		t.Fatalf("%+v", p.DivergingEpoch)
 	}
 }
 
-// An observer of this process that reads the published image before the loop
-// has handled the commit is not told that the logs part.
-func TestFetchAheadOfTheLoop(t *testing.T) {
-	holder := published.New(metaimage.New("c"))
-	l := &loop{Quorum: &Quorum{cfg: Config{Holder: holder}}, office: &office{}}
-	topic := metarecord.NewTopic()
-	topic.Name, topic.TopicID = "t", kafka.UUID{9}
-	img, _, err := metaimage.New("c").Apply([]metarecord.Record{topic}, 0, 3)
-	if err != nil {
-		t.Fatal(err)
+// An observer that holds more than this controller knows of is not told that the
+// logs part, in office or not: this controller may be late, or have lost the
+// office to the one whose records those are. It waits, and is told what comes.
+func TestFetchAhead(t *testing.T) {
+	n := mustStart(t, newFS(), 1, nil)
+	defer n.q.Kill()
+	n.unfence(n.register())
+	img := n.holder.Load()
+	for _, newer := range []int32{0, 2} { // of this epoch, or of a later leader's
+		for _, wait := range []time.Duration{0, time.Millisecond} {
+			if p := n.fetch(img.Offset()+6, img.Epoch()+newer, wait); p.DivergingEpoch.Epoch >= 0 || p.ErrorCode != 0 || len(p.RecordBatches) > 0 {
+				t.Fatalf("%d epochs ahead: %+v", newer, p)
+			}
+		}
 	}
-	if l.ahead(1) {
-		t.Fatal("ahead of records that nobody published")
-	}
-	holder.Publish(img)
-	if !l.ahead(1) || l.ahead(0) || l.ahead(2) {
-		t.Fatalf("ahead of the end at 0: 1 %v, 0 %v, 2 %v", l.ahead(1), l.ahead(0), l.ahead(2))
-	}
-	// Out of office nobody knows how far the others have committed.
-	if l.office = nil; !l.ahead(2) || l.ahead(0) {
-		t.Fatalf("out of office: 2 %v, 0 %v", l.ahead(2), l.ahead(0))
+	// Once this log is longer, it is known that they part.
+	answer := make(chan kmsg.Response, 1)
+	n.q.Dispatch(fetchRequest(img.Offset()+3, img.Epoch()+2, time.Hour), func(r kmsg.Response) { answer <- r })
+	n.create("a", 5)
+	p := &(<-answer).(*kmsg.FetchResponse).Topics[0].Partitions[0]
+	if p.DivergingEpoch.Epoch != img.Epoch() || p.DivergingEpoch.EndOffset != img.Offset()+3 {
+		t.Fatalf("%+v", p.DivergingEpoch)
 	}
 }
 
