@@ -59,7 +59,9 @@ func (d *Dir) closeFiles() error {
 func (b *background) cleanStop(brokerEpoch int64) error {
 	d := b.d
 	b.workSegments()
-	if err := d.committer.call(func(*committer) error { return nil }); err != nil {
+	// What waits is durable then, and nobody commits any more: marks that wait are
+	// in the file of marks that is written below.
+	if err := d.committer.call(func(c *committer) error { c.dropMarks(); return nil }); err != nil {
 		return err
 	}
 	for _, p := range d.partitions() {
@@ -83,7 +85,7 @@ func (b *background) cleanStop(brokerEpoch int64) error {
 	if err := b.writeKafkaCheckpoints(); err != nil {
 		return err
 	}
-	j := &d.committer.j // nobody commits any more
+	j := &d.committer.j
 	b.marks.head = marksHead{generation: d.generation.Load(), sequence: j.sequence}
 	if err := b.writeMarks(); err != nil {
 		return err

@@ -363,14 +363,21 @@ func (c *committer) takeMarks() []mark {
 	}
 	marks := make([]mark, 0, len(c.marks))
 	for _, p := range c.marks {
-		p.commit.queued = false
 		if !p.gone.Load() {
 			marks = append(marks, mark{p: p, s: p.commit.durable})
 		}
 	}
+	c.dropMarks()
+	return marks
+}
+
+// dropMarks forgets the marks that wait, so that time brings no more commits.
+func (c *committer) dropMarks() {
+	for _, p := range c.marks {
+		p.commit.queued = false
+	}
 	clear(c.marks)
 	c.marks = c.marks[:0]
-	return marks
 }
 
 // syncFiles syncs the segments of the items, and the folders of new ones.
