@@ -20,7 +20,7 @@ func (s *session) failover(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeFile()) }()
-	cfg := failover.Config{Rounds: failoverRounds}
+	cfg := failover.Config{Rounds: failoverRounds, Keep: filepath.Join(s.out, "failover")}
 	if s.quick {
 		cfg.Rounds = 2
 	}

@@ -56,6 +56,7 @@ type Config struct {
 	Cluster *peer.Cluster // three nodes that serve
 	Rounds  int           // of each case
 	Emit    func(Round) error
+	Keep    string // folder for the nodes' logs and goroutines when a round fails
 }
 
 // Round is one failure.
@@ -109,7 +110,7 @@ func Run(ctx context.Context, cfg Config) ([]Round, error) {
 		for _, c := range Cases() {
 			round, err := r.round(ctx, c)
 			if err != nil {
-				return out, fmt.Errorf("%s %s: %w", c.How, c.What, err)
+				return out, fmt.Errorf("%s %s: %w", c.How, c.What, errors.Join(err, r.Cluster.Keep(cfg.Keep)))
 			}
 			round.Round = n
 			out = append(out, round)

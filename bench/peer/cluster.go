@@ -3,6 +3,9 @@ package peer
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -100,6 +103,40 @@ func (c *Cluster) Stop() error {
 		s.Kill()
 	}
 	return nil
+}
+
+// Keep writes what the nodes logged, and what the goroutines of those that answer
+// do, to a folder.
+func (c *Cluster) Keep(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	var all error
+	for i, s := range c.Nodes {
+		stacks := ""
+		if s.HTTP != "" {
+			var err error
+			if stacks, err = s.goroutines(); err != nil {
+				stacks = err.Error() // it may hang, which is why one looks
+			}
+		}
+		all = errors.Join(all, os.WriteFile(filepath.Join(dir, fmt.Sprintf("node-%d.log", i+1)), []byte(s.Log()+"\n\n"+stacks), 0o644))
+	}
+	return all
+}
+
+// stacksTimeout is how long a node may take to say what it does.
+const stacksTimeout = 10 * time.Second
+
+func (s *Server) goroutines() (string, error) {
+	c := http.Client{Timeout: stacksTimeout}
+	resp, err := c.Get("http://" + s.HTTP + "/debug/pprof/goroutine?debug=2")
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	stacks, err := io.ReadAll(resp.Body)
+	return string(stacks), err
 }
 
 // MoldauCluster starts n nodes on free ports of this machine, their data in

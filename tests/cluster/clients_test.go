@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -47,6 +49,39 @@ type load struct {
 	mu       sync.Mutex
 	problems []error
 	clients  []string
+	runs     map[string]struct{} // clients that have not ended
+	closers  []func()            // of Kafka clients
+}
+
+// wrong are the clients' problems.
+func (l *load) wrong() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return errors.Join(l.problems...)
+}
+
+// start runs a client, which is expected to progress.
+func (l *load) start(name string, run func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.clients = append(l.clients, name)
+	if l.runs == nil {
+		l.runs = map[string]struct{}{}
+	}
+	l.runs[name] = struct{}{}
+	go func() {
+		run()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.runs, name)
+	}()
+}
+
+// running names the clients that have not ended.
+func (l *load) running(context.Context) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(slices.Sorted(maps.Keys(l.runs)), ", ")
 }
 
 func (l *load) problem(format string, args ...any) {
@@ -74,7 +109,9 @@ func (l *load) client(name string, opts ...kgo.Opt) *kgo.Client {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	l.t.Cleanup(c.Close)
+	end := sync.OnceFunc(c.Close)
+	l.closers = append(l.closers, end)
+	l.t.Cleanup(end)
 	return c
 }
 
@@ -114,8 +151,8 @@ func (l *load) byName(name string) *topic {
 	return nil
 }
 
-// run starts the clients; they end with ctx, and done waits for them.
-func (l *load) run(ctx context.Context, done *sync.WaitGroup) {
+// run starts the clients; they end with ctx.
+func (l *load) run(ctx context.Context) {
 	producer := l.client("producer", kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.StopProducerOnDataLossDetected(),
 		kgo.ProducerLinger(0), kgo.RecordRetries(1_000_000), kgo.ProducerBatchCompression(kgo.NoCompression()))
 	all := map[string]map[int32]kgo.Offset{}
@@ -127,20 +164,20 @@ func (l *load) run(ctx context.Context, done *sync.WaitGroup) {
 				continue
 			}
 			name := fmt.Sprintf("producer-%s-%d", t.name, p)
-			l.clients = append(l.clients, name)
-			done.Go(func() { l.produce(ctx, producer, name, t, p) })
+			l.start(name, func() { l.produce(ctx, producer, name, t, p) })
 		}
 	}
 	consumer := l.client("consumer", kgo.ConsumePartitions(all), kgo.FetchMaxWait(200*time.Millisecond))
-	l.clients = append(l.clients, "consumer", "committer")
-	done.Go(func() { l.consume(ctx, "consumer", consumer) })
+	l.start("consumer", func() { l.consume(ctx, "consumer", consumer) })
 	committer := l.client("committer")
-	done.Go(func() { l.commit(ctx, "committer", kadm.NewClient(committer)) })
+	l.start("committer", func() { l.commit(ctx, "committer", kadm.NewClient(committer)) })
 }
 
-// produce keeps a partition supplied until ctx ends. What is under way then is
-// given up, and may still come to pass.
+// produce keeps a partition supplied until ctx ends, or a record fails: then all
+// that follow would. What is under way is given up, and may still come to pass.
 func (l *load) produce(ctx context.Context, c *kgo.Client, name string, t *topic, p int32) {
+	ctx, fail := context.WithCancel(ctx)
+	defer fail()
 	window := make(chan struct{}, windowMax)
 	pad := strings.Repeat("x", recordPad)
 	for ctx.Err() == nil {
@@ -167,6 +204,7 @@ func (l *load) produce(ctx context.Context, c *kgo.Client, name string, t *topic
 				if !errors.Is(err, context.Canceled) {
 					l.problem("%s: %w", name, err)
 				}
+				fail()
 				l.record.ended(op, history.OutcomeMaybe)
 			}
 			<-window

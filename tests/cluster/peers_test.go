@@ -49,11 +49,13 @@ type told struct {
 	Message   string `json:"message"`
 }
 
-// foreignEndMax is how long a program may take to end when it is asked to.
+// foreignEndMax is how long a program may take to end when it is asked to. A
+// producer with records that are not acknowledged may wait for them for long;
+// what becomes of them is not known, as of all that it left.
 const foreignEndMax = 10 * time.Second
 
 // start runs the program until ctx ends.
-func (f *foreign) start(ctx context.Context, done *sync.WaitGroup) {
+func (f *foreign) start(ctx context.Context) {
 	f.load.t.Helper()
 	f.since, f.acked = f.load.record.now(), map[uint64]bool{}
 	out, err := f.cmd.StdoutPipe()
@@ -64,23 +66,31 @@ func (f *foreign) start(ctx context.Context, done *sync.WaitGroup) {
 	if err := f.cmd.Start(); err != nil {
 		f.load.t.Fatal(err)
 	}
-	done.Go(func() {
-		stopped := make(chan struct{})
-		watch := context.AfterFunc(ctx, func() {
-			defer close(stopped)
-			_ = f.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
-			// A producer with records that are not acknowledged may wait for them
-			// for long; what becomes of them is not known, as of all that it left.
-			time.AfterFunc(foreignEndMax, func() { _ = f.cmd.Process.Kill() })
-		})
+	f.load.start(f.name, func() {
+		over := make(chan struct{})
+		defer close(over)
+		go f.end(ctx, over)
 		f.listen(out)
-		if watch() {
-			f.load.problem("%s ended by itself: %s", f.name, f.errors.String())
-		} else {
-			<-stopped
-		}
 		_ = f.cmd.Wait() // a signal ended it
+		if ctx.Err() == nil {
+			f.load.problem("%s ended by itself: %s", f.name, f.errors.String())
+		}
 	})
+}
+
+// end has the program end with ctx.
+func (f *foreign) end(ctx context.Context, over <-chan struct{}) {
+	select {
+	case <-ctx.Done():
+	case <-over:
+		return
+	}
+	_ = f.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+	select {
+	case <-over:
+	case <-time.After(foreignEndMax):
+		_ = f.cmd.Process.Kill()
+	}
 }
 
 func (f *foreign) listen(out io.Reader) {

@@ -23,13 +23,6 @@ type recorder struct {
 	nextOp  int64
 	nextVal uint64
 	acks    int // appends acknowledged
-	awaits  []awaited
-}
-
-// awaited is closed when so many appends are acknowledged.
-type awaited struct {
-	acks    int
-	reached chan struct{}
 }
 
 func newRecorder(scenario string, seed uint64) *recorder {
@@ -83,13 +76,6 @@ func (r *recorder) ended(op *history.Op, outcome history.Outcome) {
 	r.h.Ops = append(r.h.Ops, *op)
 	if op.OK() && op.Kind == history.KindProduce {
 		r.acks++
-		r.awaits = slices.DeleteFunc(r.awaits, func(a awaited) bool {
-			if a.acks > r.acks {
-				return false
-			}
-			close(a.reached)
-			return true
-		})
 	}
 }
 
@@ -100,13 +86,11 @@ func (r *recorder) dropped(op *history.Op) {
 	delete(r.open, op.ID)
 }
 
-// after is closed when n more appends are acknowledged.
-func (r *recorder) after(n int) <-chan struct{} {
+// acknowledged counts the appends that are.
+func (r *recorder) acknowledged() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	a := awaited{acks: r.acks + n, reached: make(chan struct{})}
-	r.awaits = append(r.awaits, a)
-	return a.reached
+	return r.acks
 }
 
 // each shows every operation that has ended.
@@ -141,14 +125,20 @@ func judge(t *testing.T, h *history.History, o linearizability.Options) {
 	t.Error("the checkers object")
 }
 
-// keep writes a history to out/cluster and returns where.
-func keep(t *testing.T, h *history.History) string {
+// outDir is where failures leave what explains them.
+func outDir(t *testing.T) string {
 	t.Helper()
 	root, err := node.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(root, "out", "cluster", h.Header.Scenario+".jsonl")
+	return filepath.Join(root, "out", "cluster")
+}
+
+// keep writes a history to out/cluster and returns where.
+func keep(t *testing.T, h *history.History) string {
+	t.Helper()
+	path := filepath.Join(outDir(t), h.Header.Scenario+".jsonl")
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}

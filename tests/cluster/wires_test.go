@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moldau/moldau/internal/peer"
 	"github.com/moldau/moldau/linearizability/history"
 	"github.com/moldau/moldau/tests/node"
 )
@@ -17,7 +18,7 @@ const delayMax = 300 * time.Millisecond
 // word; connections are delayed and broken off.
 func TestChaosOfWires(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("who connects is found by Linux's table of sockets")
+		peer.Skip(t, "Linux", "who connects is found by its table of sockets")
 	}
 	c := newChaos(t, "wires", true)
 	c.create(&topic{name: "few", partitions: 3, durability: history.DurabilitySync}, &topic{name: "one", partitions: 1, durability: history.DurabilitySync})

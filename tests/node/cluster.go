@@ -188,6 +188,20 @@ func (c *Cluster) Up() []int32 {
 	return up
 }
 
+// Fallen is an error if a node has ended that nobody ended.
+func (c *Cluster) Fallen() error {
+	for _, id := range c.Up() {
+		n := c.nodes[id]
+		select {
+		case <-n.done:
+			lines := strings.Split(strings.TrimSpace(n.Log()), "\n")
+			return fmt.Errorf("node %d ended by itself (%v): %s", id, n.err, lines[len(lines)-1])
+		default:
+		}
+	}
+	return nil
+}
+
 // Kill ends nodes with SIGKILL.
 func (c *Cluster) Kill(ids ...int32) {
 	for _, id := range ids {

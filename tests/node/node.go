@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +23,10 @@ import (
 // readyTimeout is how long a node may take to say that it serves. It is not a
 // measurement: a busy machine must not fail a test.
 const readyTimeout = 60 * time.Second
+
+// stopTimeout is how long a node may take to end, and stacksTimeout how long it may
+// take to say what it does.
+const stopTimeout, stacksTimeout = 2 * time.Minute, 10 * time.Second
 
 // Binary builds bin/moldau once for the whole test run and returns its path.
 // MOLDAU_BINARY names one that is built already.
@@ -234,13 +240,36 @@ func (n *Node) Kill() {
 	<-n.done
 }
 
-// Stop ends the process with SIGTERM and returns how it ended.
+// Stop ends the process with SIGTERM and returns how it ended. One that does not
+// end has its goroutines written to its log.
 func (n *Node) Stop() error {
 	if err := n.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
-	<-n.done
-	return n.err
+	select {
+	case <-n.done:
+		return n.err
+	case <-time.After(stopTimeout):
+	}
+	_ = n.Signal(syscall.SIGQUIT) // it may have ended
+	select {
+	case <-n.done:
+	case <-time.After(stacksTimeout):
+		n.Kill()
+	}
+	return fmt.Errorf("the node did not end within %s of SIGTERM", stopTimeout)
+}
+
+// Goroutines are the stacks of a node that serves HTTP.
+func (n *Node) Goroutines() (string, error) {
+	c := http.Client{Timeout: stacksTimeout}
+	resp, err := c.Get("http://" + n.HTTP + "/debug/pprof/goroutine?debug=2")
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	stacks, err := io.ReadAll(resp.Body)
+	return string(stacks), err
 }
 
 // Wait waits for the end of the process and returns how it ended.
