@@ -111,8 +111,7 @@ func (a *anomalies) sends() {
 		if before != nil && before.Return < op.Invoke && first >= 0 {
 			n := len(before.Produce.Records)
 			retry := before.Produce.Records[0].Value == op.Produce.Records[0].Value
-			// What a leader alone has acknowledged may be lost when another leads.
-			lost := before.Produce.Acks == 1 && before.Node != op.Node
+			lost := a.ownPast(before) || a.ownPast(op)
 			if offset := ackedOffset(before, n-1); offset >= first && !retry && !lost && !a.resent(op) &&
 				!a.excused(a.p, Expect(a.p.topic.Durability, before.Produce.Acks), before.Invoke, op.Return) {
 				a.violation("nonmonotonic-send", []*history.Op{before, op}, "%s: %s sent to offset %d and then to %d", a.p, op.Client, offset, first)
@@ -122,6 +121,12 @@ func (a *anomalies) sends() {
 			last[op.Client] = op
 		}
 	}
+}
+
+// ownPast reports whether an append was acknowledged by its leader alone when
+// another led already: it stands in a log that counts for nothing.
+func (a *anomalies) ownPast(op *history.Op) bool {
+	return op.Produce.Acks == 1 && a.staleLeader(a.p, op.Node, op.Return)
 }
 
 // resent reports whether an operation repeats an attempt made before.
