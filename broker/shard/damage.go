@@ -49,5 +49,17 @@ func (h *Handle) foundDamage(err error) {
 	if failed := h.part.SetStanding(seglog.Damaged); failed != nil {
 		err = fmt.Errorf("%w; the verdict is not recorded: %w", err, failed)
 	}
+	h.reportDamage(err)
+}
+
+// cutFailed reports damage that the disk worker met when it was to cut the log, and
+// has recorded. It serves nothing of it any more.
+func (h *Handle) cutFailed(err error) {
+	if errors.Is(err, logdir.ErrCorrupt) && h.damaged.CompareAndSwap(false, true) {
+		h.reportDamage(err)
+	}
+}
+
+func (h *Handle) reportDamage(err error) {
 	h.shard.events.Emit(DamageFound{Dir: h.dir.Path(), Topic: h.Topic, Partition: h.ID.Partition, Err: err})
 }

@@ -26,7 +26,8 @@ func (e CoordinatorLoadFailed) Attrs() []slog.Attr {
 }
 
 // DamageFound reports a replica whose log turned out to be damaged when it was
-// read; it is out of service from the next start on.
+// read, out of service from the next start on, or when it was to be cut, out of
+// service at once.
 type DamageFound struct {
 	Dir       string
 	Topic     string

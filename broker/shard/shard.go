@@ -6,6 +6,7 @@ import (
 
 	"github.com/moldau/moldau/broker/event"
 	"github.com/moldau/moldau/broker/replica"
+	"github.com/moldau/moldau/broker/seglog"
 	"github.com/moldau/moldau/broker/seglog/logdir"
 	"github.com/moldau/moldau/clock"
 	"github.com/moldau/moldau/internal/inbox"
@@ -220,7 +221,11 @@ func (m *diskDone) on(s *Shard) {
 		if h == nil {
 			continue // closed meanwhile
 		}
-		h.machine.Done(s.now, m.completions[i].Done, &s.ready)
+		done := m.completions[i].Done
+		if done.Kind == seglog.Failed {
+			h.cutFailed(done.Err)
+		}
+		h.machine.Done(s.now, done, &s.ready)
 		s.carryOut(h)
 	}
 }

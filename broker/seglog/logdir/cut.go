@@ -15,6 +15,8 @@ type cutOrder struct {
 	p    *Partition
 	op   seglog.Op      // its Offset is where the log will end
 	last seglog.Segment // of an OpTruncate: the segment that is cut, as it will be
+
+	damage error // of the log: it says nothing of where to cut
 }
 
 func (o *cutOrder) restart() bool { return o.op.Kind == seglog.OpRestartAt }
@@ -51,6 +53,9 @@ func (l *lane) cut() {
 	}
 	err := l.d.parallel(len(cuts), l.d.cfg.SyncLanes, func(i int) error { return cuts[i].locate() })
 	if err == nil {
+		cuts = l.loseDamaged(cuts)
+	}
+	if err == nil {
 		err = l.d.committer.call(func(c *committer) error { return c.commitCuts(cuts) })
 	}
 	if err == nil {
@@ -86,7 +91,20 @@ func (l *lane) cut() {
 	}
 }
 
-// locate finds where the cut falls: before the batch that holds the offset.
+// loseDamaged answers the cuts of damaged logs, which leave this process alone, and
+// returns the others.
+func (l *lane) loseDamaged(cuts []cutOrder) []cutOrder {
+	for i := range cuts {
+		if o := &cuts[i]; o.damage != nil {
+			l.loseTo(o.p, &o.op, o.damage)
+		}
+	}
+	return slices.DeleteFunc(cuts, func(o cutOrder) bool { return o.damage != nil })
+}
+
+// locate finds where the cut falls: before the batch that holds the offset. Damage
+// that it meets twice is recorded, so that the next start reads the whole log and
+// tells what is left; the directory's other logs have nothing to do with it.
 func (o *cutOrder) locate() error {
 	if o.restart() {
 		return nil
@@ -95,6 +113,16 @@ func (o *cutOrder) locate() error {
 		return fmt.Errorf("truncation of %s-%d to offset %d: the log ends at %d", o.p.topic, o.p.id.Partition, o.op.Offset, end)
 	}
 	end, last, err := o.p.cutPoint(o.op.Offset)
+	if errors.Is(err, ErrCorrupt) {
+		end, last, err = o.p.cutPoint(o.op.Offset)
+	}
+	if errors.Is(err, ErrCorrupt) {
+		o.damage = fmt.Errorf("truncation to offset %d: %w", o.op.Offset, err)
+		if failed := o.p.SetStanding(seglog.Damaged); failed != nil {
+			o.damage = fmt.Errorf("%w; the verdict is not recorded: %w", o.damage, failed)
+		}
+		return nil
+	}
 	o.op.Offset, o.last = end, last
 	return err
 }

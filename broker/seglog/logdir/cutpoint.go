@@ -1,9 +1,12 @@
 package logdir
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 
+	"github.com/moldau/moldau/broker/batch"
 	"github.com/moldau/moldau/broker/seglog"
 	"github.com/moldau/moldau/disk/vfs"
 )
@@ -11,6 +14,7 @@ import (
 // cutPoint describes the segment that a truncation to offset cuts, as it will
 // be afterwards. A batch that holds offset is cut off whole, so the log's end
 // may become less; it is returned, too. Nothing of the partition is outstanding.
+// ErrCorrupt: what is to stay, or where it ends, cannot be told by the batches.
 func (p *Partition) cutPoint(offset int64) (end int64, last seglog.Segment, err error) {
 	segs := p.segments()
 	i := segmentAt(segs, offset)
@@ -43,28 +47,55 @@ func (p *Partition) cutPoint(offset int64) (end int64, last seglog.Segment, err 
 	if err != nil {
 		return 0, last, p.wrapRead(err)
 	}
-	end = offset
-	if position < size {
-		end = head.BaseOffset
-	}
 	info := emptyInfo(s.base, p.d.cfg.Clock.Wall())
-	last, err = p.d.summarize(s, f, info, position)
+	last, end, err = p.d.summarize(s, f, info, position)
+	if err == nil && end != offset {
+		err = holds(&h, position, head, end, offset)
+	}
 	return end, last, p.wrapRead(err)
 }
 
-// summarize computes what is known of a segment's first size bytes: it reads
-// all their headers.
-func (d *Dir) summarize(s *segment, f vfs.File, info seglog.Segment, size int64) (seglog.Segment, error) {
+// holds checks that the batch at position, behind one that ends at end, holds
+// offset. If nothing was wrong with headers, there is one.
+func holds(h *headers, position int64, head batch.Header, end, offset int64) error {
+	if end > offset || position >= h.size || head.BaseOffset != end || head.LastOffset() < offset {
+		return fmt.Errorf("%w: %s: the batches below position %d end at offset %d, and none behind them holds %d", ErrCorrupt, h.f.Name(), position, end, offset)
+	}
+	buf := make([]byte, head.Size()) // which ends within the segment
+	if _, err := h.f.ReadAt(buf, position); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	again, err := batch.ParseHeader(buf)
+	if err == nil {
+		err = batch.CheckCRC(buf)
+	}
+	if err == nil && again != head {
+		err = errors.New("two reads differ")
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %s, position %d: %w", ErrCorrupt, h.f.Name(), position, err)
+	}
+	return nil
+}
+
+// summarize computes what is known of a segment's first size bytes, and the offset
+// behind them: it reads all their headers.
+func (d *Dir) summarize(s *segment, f vfs.File, info seglog.Segment, size int64) (last seglog.Segment, next int64, err error) {
 	h := headers{f: f, size: size}
+	next = s.base
 	for at := int64(0); at < size; {
 		head, err := h.read(at)
+		if err == nil && head.BaseOffset != next {
+			err = fmt.Errorf("%w: %s, position %d: a batch at offset %d where one at %d is", ErrCorrupt, f.Name(), at, head.BaseOffset, next)
+		}
 		if err != nil {
-			return info, err
+			return info, next, err
 		}
 		addBatch(&info, &head)
+		next = head.NextOffset()
 		at += int64(head.Size())
 	}
-	return info, d.countBelow(s, &info)
+	return info, next, d.countBelow(s, &info)
 }
 
 // countBelow counts the index entries that stay when the segment is cut as

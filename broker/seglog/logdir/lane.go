@@ -115,7 +115,7 @@ func (l *lane) partition(p *Partition) {
 	for n < len(t.queue) {
 		op := &t.queue[n]
 		n++
-		if l.d.failed() || p.gone.Load() {
+		if l.d.failed() || p.gone.Load() || t.lost {
 			l.lose(p, op)
 			continue
 		}
@@ -144,18 +144,23 @@ func (l *lane) partition(p *Partition) {
 	t.queue = t.queue[:0]
 }
 
-// lose answers an order that comes when the directory is lost or the partition
-// deleted: Failed, once.
+// lose answers an order that comes when the directory or the partition's log is
+// lost or the partition deleted: Failed, once.
 func (l *lane) lose(p *Partition, op *seglog.Op) {
+	err := l.d.Err()
+	if err == nil {
+		err = fmt.Errorf("%s-%d: %w", p.topic, p.id.Partition, ErrNotFound)
+	}
+	l.loseTo(p, op, err)
+}
+
+// loseTo is lose for a reason.
+func (l *lane) loseTo(p *Partition, op *seglog.Op, err error) {
 	op.Append.Data.Release()
 	if p.lane.lost {
 		return
 	}
 	p.lane.lost = true
-	err := l.d.Err()
-	if err == nil {
-		err = fmt.Errorf("%s-%d: %w", p.topic, p.id.Partition, ErrNotFound)
-	}
 	l.done1(p, seglog.Done{Kind: seglog.Failed, UpTo: p.lane.end, Class: seglog.ClassOffline, Err: err})
 }
 

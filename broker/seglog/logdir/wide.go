@@ -65,7 +65,7 @@ func (l *lane) wide() {
 // continue its active segment.
 func (l *lane) plain(p *Partition) bool {
 	t := &p.lane
-	if t.refusing || t.item != nil || p.gone.Load() || p.options.Load().Durability != kafka.DurabilitySync {
+	if t.refusing || t.lost || t.item != nil || p.gone.Load() || p.options.Load().Durability != kafka.DurabilitySync {
 		return false
 	}
 	base, position, next := t.active().Base, t.active().Size, t.end
