@@ -64,6 +64,9 @@ type Recovered struct {
 	waiting  waitingEntries
 	nameless []string   // .log files whose names in the folder may not be durable
 	part     *Partition // one that was open before it is adopted
+	// incomplete: index entries, leader epochs or the producer snapshot are not in
+	// the files yet, as a clean stop leaves them.
+	incomplete bool
 }
 
 // Errors, tested with errors.Is.
@@ -174,6 +177,7 @@ func (d *Dir) Adopt(id kafka.TopicPartition, o Options) (*Partition, seglog.Stat
 // open makes the partition that recovery found.
 func (d *Dir) open(r *Recovered) *Partition {
 	p := d.newPartition(r.Topic, r.ID, Options{}, &r.State)
+	p.lane.used = r.incomplete
 	segs := p.segments()
 	for _, s := range segs {
 		if slices.Contains(r.nameless, seglog.FileName(s.base, seglog.LogSuffix)) {

@@ -73,6 +73,7 @@ func (r *recovery) partition(f folder) (Recovered, leftover, error) {
 	out.ID = p.id
 	out.State, err = p.run()
 	out.waiting, out.below = p.waiting, p.below
+	out.incomplete = err == nil && p.incomplete(&out.State)
 	if err != nil {
 		err = fmt.Errorf("partition %s-%d: %w", f.topic, f.partition, err)
 	}
@@ -140,6 +141,18 @@ func (p *partRecovery) run() (seglog.State, error) {
 		return seglog.State{}, err
 	}
 	return p.settle(s)
+}
+
+// incomplete reports whether files of the log lack what a clean stop writes.
+func (p *partRecovery) incomplete(st *seglog.State) bool {
+	a := &st.Segments[len(st.Segments)-1]
+	has := func(base int64, suffix string) bool {
+		_, ok := p.names[seglog.FileName(base, suffix)]
+		return ok
+	}
+	return len(p.waiting.offsets)+len(p.waiting.times) > 0 || a.MaxTimestamp > a.IndexedTimestamp ||
+		a.Size > 0 && !(has(a.Base, seglog.IndexSuffix) && has(a.Base, seglog.TimeIndexSuffix)) ||
+		!slices.Equal(p.hadEpoch, st.Epochs) || len(st.Producers) > 0 && !has(st.End, seglog.SnapshotSuffix)
 }
 
 // reaches tells whether the log is known to come to an offset: by its marks, or

@@ -23,7 +23,7 @@ type laneState struct {
 	queue    []seglog.Op // orders of this turn, not yet carried out
 	touched  bool        // in the turn's list
 	changed  bool        // since the last marks: in the lane's list
-	used     bool        // changed since Open
+	used     bool        // changed since Open, or found without all that a clean stop writes
 	refusing bool        // after a failed write, until OpResume
 	lost     bool        // was told that the directory is offline
 }
