@@ -22,7 +22,7 @@ func moldauEntries() []Entry {
 			Doc: "Pyroscope server to which profiles are pushed; unset pushes none."},
 		{Name: "moldau.raft.heartbeat.ms", Type: Int, Scope: ScopeBroker, Default: value("150"), Valid: between{5, 60_000}, Importance: Low,
 			Doc: "Silence of the metadata leader after which one controller of several stands for election."},
-		{Name: "moldau.raft.lease.ms", Type: Int, Scope: ScopeBroker, Default: value("100"), Valid: between{5, 60_000}, Importance: Low,
+		{Name: "moldau.raft.lease.ms", Type: Int, Scope: ScopeBroker, Default: value("150"), Valid: between{5, 60_000}, Importance: Low,
 			Doc: "Time without a majority after which the metadata leader steps down; at most moldau.raft.heartbeat.ms."},
 		{Name: "moldau.request.memory.bytes", Type: Long, Scope: ScopeBroker, Default: value("117440512"), Valid: atLeast{4 << 20}, Importance: Medium,
 			Doc: "Memory of all requests that are arriving or being worked on; at least socket.request.max.bytes is used."},
