@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -73,8 +72,8 @@ const (
 	patience     = time.Minute // for anything; no measurement
 	askEvery     = 20 * time.Millisecond
 	retryBackoff = 10 * time.Millisecond
-	// produceTimeout and answerTimeout together are how long a producer waits for
-	// an answer before it asks again; others wait for answerTimeout.
+	// produceTimeout and answerTimeout together are how long who produces or makes a
+	// topic waits for an answer before it asks again; others wait for answerTimeout.
 	produceTimeout = 100 * time.Millisecond
 	answerTimeout  = 100 * time.Millisecond
 	dialTimeout    = 100 * time.Millisecond
@@ -254,7 +253,7 @@ func (r *run) round(ctx context.Context, c Case) (Round, error) {
 func (r *run) strike(victim int32, how string) error {
 	s := r.Cluster.Nodes[victim-1]
 	if how == Pause {
-		return syscall.Kill(s.PID, syscall.SIGSTOP)
+		return s.Pause()
 	}
 	s.Kill()
 	return nil
@@ -262,7 +261,7 @@ func (r *run) strike(victim int32, how string) error {
 
 func (r *run) heal(victim int32, how string) error {
 	if how == Pause {
-		return syscall.Kill(r.Cluster.Nodes[victim-1].PID, syscall.SIGCONT)
+		return r.Cluster.Nodes[victim-1].Resume()
 	}
 	return r.Cluster.Restart(int(victim - 1))
 }
@@ -313,12 +312,14 @@ func (r *run) createOne(ctx context.Context) error {
 	defer c.Close()
 	r.made++
 	name := fmt.Sprintf("made-%d", r.made)
+	admin := kadm.NewClient(c)
+	admin.SetTimeoutMillis(int32(produceTimeout / time.Millisecond)) // or it waits 15 s for one answer
 	for {
-		_, err := kadm.NewClient(c).CreateTopic(ctx, 1, int16(len(r.Cluster.Nodes)-1), nil, name)
+		_, err := admin.CreateTopic(ctx, 1, int16(len(r.Cluster.Nodes)-1), nil, name)
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		if has, found := kadm.NewClient(c).ListTopics(ctx, name); found == nil && has.Has(name) {
+		if has, found := admin.ListTopics(ctx, name); found == nil && has.Has(name) {
 			return nil // an attempt whose answer did not come
 		}
 		select {

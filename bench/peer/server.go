@@ -94,6 +94,22 @@ func (s *Server) Kill() {
 	<-s.done
 }
 
+// Pause stops the process with SIGSTOP and returns when it has: on a busy machine
+// its threads go on for a while after the signal was sent.
+func (s *Server) Pause() error {
+	if err := syscall.Kill(s.PID, syscall.SIGSTOP); err != nil {
+		return fmt.Errorf("pause %s: %w", s.Name, err)
+	}
+	var status syscall.WaitStatus
+	if _, err := syscall.Wait4(s.PID, &status, syscall.WUNTRACED, nil); err != nil || !status.Stopped() {
+		return fmt.Errorf("pause %s: it ended (%v)", s.Name, err)
+	}
+	return nil
+}
+
+// Resume has a paused process go on.
+func (s *Server) Resume() error { return syscall.Kill(s.PID, syscall.SIGCONT) }
+
 // stopTimeout is how long a process may take to stop by itself.
 const stopTimeout = 30 * time.Second
 
