@@ -14,33 +14,17 @@ import (
 	"github.com/moldau/moldau/broker/shard"
 )
 
-// source is the configs of one resource in an image, as a layer.
-type source struct {
-	img      *metaimage.Image
-	resource metaimage.Resource
-	derived  bool
-}
-
-// Get implements config.Source.
-func (s source) Get(name string) (string, bool) {
-	v, ok := s.img.Config(s.resource, name)
-	if !ok || v.Derived != s.derived {
-		return "", false
-	}
-	return v.Value, true
-}
-
 // layers are the configuration layers of a topic in an image, or of this
 // broker when topic is empty.
 func (b *Broker) layers(img *metaimage.Image, topic string) config.Layers {
 	l := config.Layers{
-		Broker:        source{img: img, resource: metaimage.Resource{Type: metaimage.ResourceBroker, Name: strconv.Itoa(int(b.cfg.Settings.NodeID))}},
-		DefaultBroker: source{img: img, resource: metaimage.Resource{Type: metaimage.ResourceBroker}},
+		Broker:        img.ExplicitConfigs(metaimage.Resource{Type: metaimage.ResourceBroker, Name: strconv.Itoa(int(b.cfg.Settings.NodeID))}),
+		DefaultBroker: img.ExplicitConfigs(metaimage.Resource{Type: metaimage.ResourceBroker}),
 		Static:        b.cfg.Settings.Static,
 	}
 	if topic != "" {
 		r := metaimage.Resource{Type: metaimage.ResourceTopic, Name: topic}
-		l.Topic, l.Derived = source{img: img, resource: r}, source{img: img, resource: r, derived: true}
+		l.Topic, l.Derived = img.ExplicitConfigs(r), img.DerivedConfigs(r)
 	}
 	return l
 }

@@ -21,86 +21,104 @@ const (
 // incrementalAlterConfigs sets, deletes, appends to or subtracts from single
 // settings (KIP-339). Each resource changes as a whole or not at all.
 func (m *Machine) incrementalAlterConfigs(req *kmsg.IncrementalAlterConfigsRequest) ([]metarecord.Record, kmsg.Response) {
-	counts, tooMany := tallyResources(len(req.Resources), func(i int) (metaimage.Resource, int) {
+	asked := make([]resourceEdits, len(req.Resources))
+	for i := range req.Resources {
 		r := &req.Resources[i]
-		return resourceOf(r.ResourceType, r.ResourceName), len(r.Configs)
-	})
-	if tooMany {
-		return nil, ErrorReply(req, kafka.ErrPolicyViolation, "Excessively large number of configs per request.")
+		asked[i].resource = resourceOf(r.ResourceType, r.ResourceName)
+		for _, c := range r.Configs {
+			asked[i].edits = append(asked[i].edits, configEdit{c.Name, c.Op, c.Value})
+		}
 	}
 	reply := kmsg.NewPtrIncrementalAlterConfigsResponse()
-	x := m.newTurn()
-	for i := range req.Resources {
-		asked := &req.Resources[i]
-		resource := resourceOf(asked.ResourceType, asked.ResourceName)
-		var edits []configEdit
-		for _, c := range asked.Configs {
-			edits = append(edits, configEdit{c.Name, c.Op, c.Value})
-		}
+	records, done := m.alterResources(asked, req.ValidateOnly, func(i int, code int16, message *string) {
 		res := kmsg.NewIncrementalAlterConfigsResponseResource()
-		res.ResourceType, res.ResourceName = asked.ResourceType, asked.ResourceName
-		if refused := x.alterResource(resource, counts[resource] > 1, edits); refused != nil {
-			res.ErrorCode, res.ErrorMessage = int16(refused.code), &refused.message
-		}
+		res.ResourceType, res.ResourceName = req.Resources[i].ResourceType, req.Resources[i].ResourceName
+		res.ErrorCode, res.ErrorMessage = code, message
 		reply.Resources = append(reply.Resources, res)
+	})
+	if !done {
+		return nil, tooManyConfigs(req)
 	}
-	if req.ValidateOnly {
-		return nil, reply
-	}
-	return x.records, reply
+	return records, reply
 }
 
 // alterConfigs replaces all settings of resources by those named (KIP-133).
 // Settings that are fixed, or that the controller derived, stay.
 func (m *Machine) alterConfigs(req *kmsg.AlterConfigsRequest) ([]metarecord.Record, kmsg.Response) {
-	counts, tooMany := tallyResources(len(req.Resources), func(i int) (metaimage.Resource, int) {
+	asked := make([]resourceEdits, len(req.Resources))
+	for i := range req.Resources {
 		r := &req.Resources[i]
-		return resourceOf(r.ResourceType, r.ResourceName), len(r.Configs)
-	})
-	if tooMany {
-		return nil, ErrorReply(req, kafka.ErrPolicyViolation, "Excessively large number of configs per request.")
+		asked[i].resource, asked[i].whole = resourceOf(r.ResourceType, r.ResourceName), true
+		for _, c := range r.Configs {
+			asked[i].edits = append(asked[i].edits, configEdit{c.Name, kmsg.IncrementalAlterConfigOpSet, c.Value})
+		}
 	}
 	reply := kmsg.NewPtrAlterConfigsResponse()
-	x := m.newTurn()
-	for i := range req.Resources {
-		asked := &req.Resources[i]
-		resource := resourceOf(asked.ResourceType, asked.ResourceName)
-		var edits []configEdit
-		named := make(map[string]bool)
-		for _, c := range asked.Configs {
-			edits = append(edits, configEdit{c.Name, kmsg.IncrementalAlterConfigOpSet, c.Value})
-			named[c.Name] = true
-		}
-		for name, v := range m.img.ConfigsOf(resource) {
-			if !named[name] && !v.Derived && x.checkChange(resource, name) == nil {
-				edits = append(edits, configEdit{name, kmsg.IncrementalAlterConfigOpDelete, nil})
-			}
-		}
+	records, done := m.alterResources(asked, req.ValidateOnly, func(i int, code int16, message *string) {
 		res := kmsg.NewAlterConfigsResponseResource()
-		res.ResourceType, res.ResourceName = asked.ResourceType, asked.ResourceName
-		if refused := x.alterResource(resource, counts[resource] > 1, edits); refused != nil {
-			res.ErrorCode, res.ErrorMessage = int16(refused.code), &refused.message
-		}
+		res.ResourceType, res.ResourceName = req.Resources[i].ResourceType, req.Resources[i].ResourceName
+		res.ErrorCode, res.ErrorMessage = code, message
 		reply.Resources = append(reply.Resources, res)
+	})
+	if !done {
+		return nil, tooManyConfigs(req)
 	}
-	if req.ValidateOnly {
-		return nil, reply
-	}
-	return x.records, reply
+	return records, reply
 }
 
-// tallyResources counts how often each of n resources is named; at tells a
-// resource and the number of its settings. tooMany: the settings together are
-// beyond what one request may change.
-func tallyResources(n int, at func(i int) (metaimage.Resource, int)) (counts map[metaimage.Resource]int, tooMany bool) {
+func tooManyConfigs(req kmsg.Request) kmsg.Response {
+	return ErrorReply(req, kafka.ErrPolicyViolation, "Excessively large number of configs per request.")
+}
+
+// resourceEdits are the changes of one resource that a request asks for.
+type resourceEdits struct {
+	resource metaimage.Resource
+	edits    []configEdit
+	whole    bool // settings that are not named go
+}
+
+// alterResources turns a request into records, none if it is only to be checked,
+// and tells answer what comes of each resource, in their order. done is false, and
+// nothing is answered, where the request names more settings than one may.
+func (m *Machine) alterResources(asked []resourceEdits, validateOnly bool, answer func(i int, code int16, message *string)) (records []metarecord.Record, done bool) {
 	total := 0
-	counts = make(map[metaimage.Resource]int)
-	for i := range n {
-		resource, settings := at(i)
-		counts[resource]++
-		total += settings
+	counts := make(map[metaimage.Resource]int)
+	for i := range asked {
+		counts[asked[i].resource]++
+		total += len(asked[i].edits)
 	}
-	return counts, total > configChangesPerRequest
+	if total > configChangesPerRequest {
+		return nil, false
+	}
+	x := m.newTurn()
+	for i := range asked {
+		a := &asked[i]
+		if a.whole {
+			x.deleteOthers(a)
+		}
+		if refused := x.alterResource(a.resource, counts[a.resource] > 1, a.edits); refused != nil {
+			answer(i, int16(refused.code), &refused.message)
+		} else {
+			answer(i, 0, nil)
+		}
+	}
+	if validateOnly {
+		return nil, true
+	}
+	return x.records, true
+}
+
+// deleteOthers adds that the settings go that are not named.
+func (x *turn) deleteOthers(a *resourceEdits) {
+	named := make(map[string]bool, len(a.edits))
+	for _, e := range a.edits {
+		named[e.name] = true
+	}
+	for name, v := range x.m.img.ConfigsOf(a.resource) {
+		if !named[name] && !v.Derived && x.checkChange(a.resource, name) == nil {
+			a.edits = append(a.edits, configEdit{name, kmsg.IncrementalAlterConfigOpDelete, nil})
+		}
+	}
 }
 
 func resourceOf(typ kmsg.ConfigResourceType, name string) metaimage.Resource {

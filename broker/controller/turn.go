@@ -158,26 +158,11 @@ func (x *turn) fill(broker int32) {
 	})
 }
 
-// layer is the settings of one resource in an image, derived ones or the others.
-type layer struct {
-	img      *metaimage.Image
-	resource metaimage.Resource
-	derived  bool
-}
-
-func (l layer) Get(name string) (string, bool) {
-	v, ok := l.img.Config(l.resource, name)
-	if !ok || v.Derived != l.derived {
-		return "", false
-	}
-	return v.Value, true
-}
-
 func topicSettings(img *metaimage.Image, topic string) TopicSettings {
 	r := metaimage.Resource{Type: metaimage.ResourceTopic, Name: topic}
 	return TopicSettings{
-		Topic:         layer{img: img, resource: r},
-		Derived:       layer{img: img, resource: r, derived: true},
-		DefaultBroker: layer{img: img, resource: metaimage.Resource{Type: metaimage.ResourceBroker}},
+		Topic:         img.ExplicitConfigs(r),
+		Derived:       img.DerivedConfigs(r),
+		DefaultBroker: img.ExplicitConfigs(metaimage.Resource{Type: metaimage.ResourceBroker}),
 	}
 }

@@ -57,6 +57,31 @@ func (m *Image) ConfigsOf(r Resource) iter.Seq2[string, ConfigValue] {
 	}
 }
 
+// ConfigLayer is one resource's configs in an image: those that were set, or
+// those that the controller derived.
+type ConfigLayer struct {
+	img      *Image
+	resource Resource
+	derived  bool
+}
+
+// ExplicitConfigs are the configs of a resource that were set.
+func (m *Image) ExplicitConfigs(r Resource) ConfigLayer { return ConfigLayer{img: m, resource: r} }
+
+// DerivedConfigs are the configs of a resource that the controller derived.
+func (m *Image) DerivedConfigs(r Resource) ConfigLayer {
+	return ConfigLayer{img: m, resource: r, derived: true}
+}
+
+// Get is the value of a config, if the layer has it.
+func (l ConfigLayer) Get(name string) (text string, ok bool) {
+	v, ok := l.img.Config(l.resource, name)
+	if !ok || v.Derived != l.derived {
+		return "", false
+	}
+	return v.Value, true
+}
+
 // SameConfigs reports, at once, that no config was written between the two
 // images, of which one was made from the other.
 func (m *Image) SameConfigs(o *Image) bool { return m.configs.Same(o.configs) }

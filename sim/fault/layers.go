@@ -12,35 +12,28 @@ import (
 // layers let faults that last overlap: each changes what the others left, and
 // takes its own change back.
 type layers struct {
-	mu    sync.Mutex
-	world *world.World
-	base  simnet.Link
-	links map[way][]*layer[simnet.Link]
-	disks map[*world.Node][]*layer[simfs.Faults]
+	links layered[way, simnet.Link]
+	disks layered[*world.Node, simfs.Faults]
 }
 
 type way struct{ from, to string }
 
-// layer is one change.
-type layer[T any] struct{ change func(*T) }
-
 func newLayers(w *world.World, base simnet.Link) *layers {
-	return &layers{world: w, base: base, links: map[way][]*layer[simnet.Link]{}, disks: map[*world.Node][]*layer[simfs.Faults]{}}
+	return &layers{
+		links: layered[way, simnet.Link]{
+			base: base, changes: map[way][]*layer[simnet.Link]{},
+			set: func(at way, l simnet.Link) { w.Fabric.SetLink(at.from, at.to, l) },
+		},
+		disks: layered[*world.Node, simfs.Faults]{
+			changes: map[*world.Node][]*layer[simfs.Faults]{},
+			set:     func(n *world.Node, f simfs.Faults) { n.Disk.SetFaults(f) },
+		},
+	}
 }
 
 // Link changes how traffic fares from one host to another, until undo.
 func (s *Site) Link(from, to string, change func(*simnet.Link)) (undo func()) {
-	l, at, mine := s.layers, way{from, to}, &layer[simnet.Link]{change}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.links[at] = append(l.links[at], mine)
-	l.setLink(at)
-	return func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.links[at] = without(l.links[at], mine)
-		l.setLink(at)
-	}
+	return s.layers.links.add(way{from, to}, change)
 }
 
 // Both changes both ways between two hosts.
@@ -49,37 +42,42 @@ func (s *Site) Both(a, b string, change func(*simnet.Link)) (undo func()) {
 	return func() { there(); back() }
 }
 
-func (l *layers) setLink(at way) {
-	fare := l.base
-	for _, x := range l.links[at] {
-		x.change(&fare)
-	}
-	l.world.Fabric.SetLink(at.from, at.to, fare)
-}
-
 // Disk changes what may happen to calls of the node's disk, until undo.
 func (s *Site) Disk(change func(*simfs.Faults)) (undo func()) {
-	l, n, mine := s.layers, s.Node, &layer[simfs.Faults]{change}
+	return s.layers.disks.add(s.Node, change)
+}
+
+// layered are changes of one value for each K.
+type layered[K comparable, T any] struct {
+	base T
+	set  func(K, T)
+
+	mu      sync.Mutex
+	changes map[K][]*layer[T]
+}
+
+// layer is one change.
+type layer[T any] struct{ change func(*T) }
+
+// add makes a change until undo.
+func (l *layered[K, T]) add(at K, change func(*T)) (undo func()) {
+	mine := &layer[T]{change}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.disks[n] = append(l.disks[n], mine)
-	l.setDisk(n)
+	l.changes[at] = append(l.changes[at], mine)
+	l.apply(at)
 	return func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.disks[n] = without(l.disks[n], mine)
-		l.setDisk(n)
+		l.changes[at] = slices.DeleteFunc(l.changes[at], func(x *layer[T]) bool { return x == mine })
+		l.apply(at)
 	}
 }
 
-func (l *layers) setDisk(n *world.Node) {
-	var faults simfs.Faults
-	for _, x := range l.disks[n] {
-		x.change(&faults)
+func (l *layered[K, T]) apply(at K) {
+	value := l.base
+	for _, x := range l.changes[at] {
+		x.change(&value)
 	}
-	n.Disk.SetFaults(faults)
-}
-
-func without[T comparable](list []T, one T) []T {
-	return slices.DeleteFunc(list, func(x T) bool { return x == one })
+	l.set(at, value)
 }
