@@ -1,11 +1,13 @@
 package logdir
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/seglog"
+	"github.com/moldau/moldau/disk/vfs"
 )
 
 // A batch's leader epoch lies outside of its checksum. Recovery takes one that is
@@ -34,29 +36,60 @@ func (d *Dir) CutUngranted(id kafka.TopicPartition, granted int32) error {
 	if r.part == nil {
 		r.part = d.open(r)
 	}
-	cut, err := r.part.ungranted(&r.State, n)
-	if err != nil {
+	bytes, kept, st, err := d.cutUngranted(r, n)
+	switch {
+	case errors.Is(err, ErrCorrupt):
+		return d.leaveDamaged(r, err)
+	case errors.Is(err, vfs.ErrNoSpace):
+		return err
+	case err != nil:
+		d.fail(err)
 		return err
 	}
-	if err := r.part.SetStanding(cut.evidence.Recorded); err != nil {
-		return err
-	}
-	bytes, kept, err := r.part.keepFrom(cut.segment, cut.position)
-	if err != nil {
-		return fmt.Errorf("keep what is cut off %s: %w", r.part.path(), err)
-	}
-	st, err := d.cutNow(r.part, cut.op())
-	if err != nil {
-		return err
-	}
-	st.HighWatermark = min(max(r.State.HighWatermark, st.LogStart), st.End)
-	st.Evidence = cut.evidence
 	d.mu.Lock()
 	r.State = st
 	d.mu.Unlock()
 	d.cfg.Events.Emit(LogCut{
 		Dir: d.cfg.Path, Topic: r.Topic, Partition: id.Partition, Offset: st.End, Bytes: bytes, Kept: kept,
 		Reason: fmt.Sprintf("leader epoch %d at offset %d, %d is the last that was granted", epochs[n].Epoch, epochs[n].Offset, granted),
+	})
+	return nil
+}
+
+// cutUngranted cuts before the n-th leader epoch of what was recovered. It says how
+// many bytes are kept aside, in which file, and what the log is then.
+func (d *Dir) cutUngranted(r *Recovered, n int) (bytes int64, kept string, st seglog.State, err error) {
+	cut, err := r.part.ungranted(&r.State, n)
+	if err != nil {
+		return 0, "", st, err
+	}
+	if err := r.part.SetStanding(cut.evidence.Recorded); err != nil {
+		return 0, "", st, err
+	}
+	if bytes, kept, err = r.part.keepFrom(cut.segment, cut.position); err != nil {
+		return 0, "", st, fmt.Errorf("keep what is cut off %s: %w", r.part.path(), err)
+	}
+	if st, err = d.cutNow(r.part, cut.op()); err != nil {
+		return 0, "", st, err
+	}
+	st.HighWatermark = min(max(r.State.HighWatermark, st.LogStart), st.End)
+	st.Evidence = cut.evidence
+	return bytes, kept, st, nil
+}
+
+// leaveDamaged leaves a log alone that cannot be cut, as other batches in it have
+// rotted, too: the next start reads all of it.
+func (d *Dir) leaveDamaged(r *Recovered, found error) error {
+	if err := r.part.SetStanding(seglog.Damaged); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	e := &r.State.Evidence
+	e.Clean, e.Recorded, e.LastEpoch, e.End = false, seglog.Damaged, -1, r.State.LogStart
+	d.mu.Unlock()
+	d.cfg.Events.Emit(LogCut{
+		Dir: d.cfg.Path, Topic: r.Topic, Partition: r.ID.Partition, Offset: r.State.End,
+		Reason: fmt.Sprintf("nothing is cut before the next start, which reads the whole log: %v", found),
 	})
 	return nil
 }
@@ -75,6 +108,9 @@ func (p *Partition) ungranted(st *seglog.State, n int) (ungrantedCut, error) {
 	before := int32(-1)
 	if first := st.Epochs[n].Offset; n > 0 && first > st.LogStart {
 		end, last, err := p.cutPoint(first)
+		if errors.Is(err, ErrCorrupt) {
+			end, last, err = p.cutPoint(first)
+		}
 		if err != nil {
 			return c, err
 		}
@@ -117,10 +153,14 @@ func (p *Partition) keepFrom(segment, position int64) (bytes int64, kept string,
 // cutNow carries out a cut of a partition that nobody has adopted, by rule F3,
 // and returns the log as it is then.
 func (d *Dir) cutNow(p *Partition, op seglog.Op) (st seglog.State, err error) {
-	err = d.lane.call(func(l *lane) {
+	gone := d.lane.call(func(l *lane) {
 		l.cuts = append(l.cuts, cutOrder{p: p, op: op})
 		l.cut()
 		t := &p.lane
+		if t.lost {
+			err = fmt.Errorf("%w: %s cannot be cut", ErrCorrupt, p.path())
+			return
+		}
 		st = seglog.State{
 			LogStart: t.start, End: t.end, Segments: slices.Clone(t.infos), Epochs: t.epochs.TruncateStart(t.start).Entries(),
 		}
@@ -128,5 +168,5 @@ func (d *Dir) cutNow(p *Partition, op seglog.Op) (st seglog.State, err error) {
 			st.Producers = t.producers.Entries()
 		}
 	})
-	return st, firstError(err, d.Err())
+	return st, firstError(gone, d.Err(), err)
 }

@@ -100,6 +100,42 @@ func TestUngrantedIsCutDurably(t *testing.T) {
 	}
 }
 
+// TestUngrantedAmongOtherRot: where the cut cannot be found, as a batch before it
+// has rotted, too, the start goes on without that log, and the next one reads all
+// of it.
+func TestUngrantedAmongOtherRot(t *testing.T) {
+	w, fsys := withUngrantedEpoch(t, 79)
+	cfg := w.cfg
+	cfg.FS = fsys
+	d, err := Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, segs := w.logs[0].id, w.logs[0].log.Segments()
+	const magicAt = 16
+	rot(t, fsys, testRoot+"/t0-0/"+seglog.FileName(segs[len(segs)-1].Base, seglog.LogSuffix), magicAt)
+	look := func() {
+		t.Helper()
+		if err := d.CutUngranted(id, 0); err != nil || d.Err() != nil {
+			t.Fatalf("%v, %v", err, d.Err())
+		}
+		if st := d.Recovered()[0].State; standing(st) != seglog.Damaged || st.Evidence.LastEpoch > 0 {
+			t.Errorf("%s: %+v", standing(st), st.Evidence)
+		}
+		if err := d.Close(false, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	look()
+	if d, err = Open(cfg); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := d.Recovered()[0].State.End, segs[len(segs)-1].Base; got != want {
+		t.Errorf("the next start comes to %d, want %d", got, want)
+	}
+	look()
+}
+
 // checkCutOff goes on with what is left of a cut at the n-th batch.
 func checkCutOff(t *testing.T, where string, w *world, fsys *memfs.FS, n int) {
 	t.Helper()
