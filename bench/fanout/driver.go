@@ -121,7 +121,7 @@ func (d *driver) turn(n int) (time.Duration, error) {
 func (d *driver) DiskDone(list []logdir.Completion) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	before := d.pending
+	before, took := d.pending, time.Since(d.began)
 	for _, c := range list {
 		switch c.Done.Kind {
 		case seglog.Durable:
@@ -129,7 +129,7 @@ func (d *driver) DiskDone(list []logdir.Completion) {
 			if d.target[c.Key] == 0 || d.durable[c.Key] < d.target[c.Key] {
 				continue
 			}
-			d.acks.Add(time.Since(d.began))
+			d.acks.Add(took)
 		case seglog.Failed:
 			d.failed = errors.Join(d.failed, fmt.Errorf("partition %d: %w", c.Key, c.Done.Err))
 			if d.target[c.Key] == 0 {

@@ -40,6 +40,7 @@ type committer struct {
 	needs   uint64 // ahead, when the turn was taken
 	turnOf  []*item
 	marks   []*Partition // whose D has no mark yet
+	marksAt clock.Mono   // when the first of them came
 	timer   clock.Timer
 	armed   bool
 	started atomic.Int64 // monotonic time when the sync under way began, 0 for none
@@ -200,6 +201,10 @@ func (c *committer) loop() {
 		case <-c.wake:
 		case <-c.timer.C():
 			c.armed, due = false, true
+			if c.marksDelay() > 0 { // those of before went with a turn
+				due = false
+				c.arm()
+			}
 		}
 		calls, closing := c.take()
 		err := c.turn(due)
@@ -429,6 +434,9 @@ func (c *committer) durable(p *Partition, upTo int64) {
 		p.commit.durable = upTo
 	}
 	if !p.commit.queued && p.commit.durable != p.commit.marked {
+		if len(c.marks) == 0 {
+			c.marksAt = c.d.cfg.Clock.Mono()
+		}
 		p.commit.queued = true
 		c.marks = append(c.marks, p)
 	}
@@ -459,9 +467,21 @@ func (c *committer) send() {
 // arm starts the timer when marks wait.
 func (c *committer) arm() {
 	if len(c.marks) > 0 && !c.armed {
+		delay := c.marksDelay()
+		if delay <= 0 { // no room for them
+			delay = markDelay
+		}
 		c.armed = true
-		c.timer.Reset(markDelay)
+		c.timer.Reset(delay)
 	}
+}
+
+// marksDelay is how long the marks that wait may still do so.
+func (c *committer) marksDelay() time.Duration {
+	if len(c.marks) == 0 {
+		return 0
+	}
+	return c.marksAt.Add(markDelay).Sub(c.d.cfg.Clock.Mono())
 }
 
 // syncSegment makes a segment's bytes and its name durable.

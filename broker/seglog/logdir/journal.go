@@ -162,8 +162,13 @@ func (j *journal) commit(c content, promise syncPromise) error {
 }
 
 // fit splits off what the current block has room for, and moves to the next
-// block when that is nothing.
+// block when that is nothing, or when the next one takes all of it.
 func (j *journal) fit(c content) (fits, rest content, err error) {
+	if j.endsBlock(&c) {
+		if err := j.next(); err != nil {
+			return content{}, content{}, err
+		}
+	}
 	for range 2 {
 		left := j.room() - headLen
 		i, k, m := 0, 0, 0
@@ -190,6 +195,25 @@ func (j *journal) fit(c content) (fits, rest content, err error) {
 		}
 	}
 	return content{}, content{}, fmt.Errorf("journal of %s: a commit does not fit a block", j.d.cfg.Path)
+}
+
+// restPart is which part of a block may be left empty for a commit that goes
+// whole into the next one.
+const restPart = 4
+
+// endsBlock reports that c does not fit the little that is left of the current
+// block, and does fit, with the cuts that may have to void it, one that lies ready:
+// in two parts it would need two syncs.
+func (j *journal) endsBlock(c *content) bool {
+	room, block := j.room(), j.d.cfg.JournalBlockBytes
+	if room == 0 || room > block/restPart || len(j.free) == 0 {
+		return false
+	}
+	size := headLen + int64(len(c.cuts))*cutCost + int64(len(c.marks))*markItemLen
+	for _, it := range c.items {
+		size += it.cost()
+	}
+	return size > room && pages(size)+pages(headLen+int64(len(c.items))*cutCost) <= block
 }
 
 // cutCost is what a cut takes: its list entry, the cut, the lowered mark and a log start.

@@ -116,6 +116,66 @@ func TestWritersGiveWay(t *testing.T) {
 	}
 }
 
+// TestTurnIsOneCommit: where blocks end, too, a turn is one commit and one sync.
+func TestTurnIsOneCommit(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	const turns, blocks = 60, 40
+	w := newWorld(t, memfs.New(), func(c *Config) { c.lazyJournal, c.JournalBytes = false, blocks*journalBlockBytesMin })
+	w.open()
+	w.drain()
+	w.create(40, syncOptions())
+	for range turns {
+		w.appendAll(1, 300)
+		for _, l := range w.logs {
+			l.awaitDurable()
+		}
+		w.drain() // there is a block ahead
+	}
+	if s := w.d.Stats(); s.DirectSyncs != 0 || s.JournalCommits != turns || s.JournalBytes < 4*journalBlockBytesMin {
+		t.Errorf("%d turns: %+v", turns, s)
+	}
+	if err := w.d.Close(true, 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestMarksGoWithTurns: while turns carry the marks of those before, there is no
+// commit for marks alone; there is one when the last of them have waited.
+func TestMarksGoWithTurns(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	const turns = 8
+	w, _ := wideWorld(t, 40)
+	call := func() (marks int) {
+		if err := w.d.committer.call(func(c *committer) error { marks = len(c.marks); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		return marks
+	}
+	for i := range turns {
+		w.appendAll(1, 100)
+		for _, l := range w.logs {
+			l.awaitDurable()
+		}
+		if n := call(); n != len(w.logs) {
+			t.Fatalf("%d marks wait after turn %d", n, i)
+		}
+		w.clk.Advance(markDelay * 2 / 3)
+		w.drain()
+		if n := call(); n != len(w.logs) {
+			t.Fatalf("%d marks wait for turn %d", n, i+1)
+		}
+	}
+	w.clk.Advance(markDelay)
+	for call() > 0 { // until the committer has seen the timer
+	}
+	if s := w.d.Stats(); s.JournalCommits != turns+1 {
+		t.Errorf("%d commits of %d turns and their last marks", s.JournalCommits, turns)
+	}
+	if err := w.d.Close(true, 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestFailedWriteOfAWideTurn: bytes that a commit carries and that could not
 // be written to their segment are gone for good when the failure is answered:
 // neither do they come back, nor does what replaces them stand in doubt.
