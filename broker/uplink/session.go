@@ -188,7 +188,7 @@ func (u *Uplink) beat(l **link, key string) error {
 			return nil
 		}
 		var err error
-		if *l, err = u.dial(u.target.reach(controllers[i]), true); err != nil {
+		if *l, err = u.dial(u.target.reach(controllers[i]), nil); err != nil {
 			return err
 		}
 	}

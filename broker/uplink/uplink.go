@@ -106,8 +106,12 @@ type link struct {
 
 var errNoController = errors.New("no controller is known")
 
-// dial opens a connection to a controller.
-func (u *Uplink) dial(p place, bound bool) (*link, error) {
+var errMoved = errors.New("another controller became active meanwhile")
+
+// dial opens a connection to a controller: to the active one, as it was known when
+// news were taken, or with nil for news, to that controller whether it is active
+// or not.
+func (u *Uplink) dial(p place, news <-chan struct{}) (*link, error) {
 	if p.addr == "" {
 		return nil, errNoController
 	}
@@ -116,11 +120,16 @@ func (u *Uplink) dial(p place, bound bool) (*link, error) {
 		u.target.unreachable(p)
 		return nil, fmt.Errorf("dial controller %s: %w", p.addr, err)
 	}
-	l := &link{client: newClient(conn), place: p, bound: bound}
+	l := &link{client: newClient(conn), place: p, bound: news == nil}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.closed() {
 		return nil, errors.Join(ErrClosed, conn.Close())
+	}
+	select {
+	case <-news: // redirect did not see this connection, or has still to come
+		return nil, errors.Join(errMoved, conn.Close())
+	default:
 	}
 	u.conns[conn] = l
 	return l, nil
@@ -158,13 +167,14 @@ func (u *Uplink) hangUp(l *link) {
 // the connection is closed, and the next goes to another controller.
 func (u *Uplink) ask(l *link, req kmsg.Request, timeout time.Duration) (*link, kmsg.Response, error) {
 	var err error
+	news := u.target.news()
 	to := u.target.place()
 	if l != nil && l.place != to {
 		u.hangUp(l)
 		l = nil
 	}
 	if l == nil {
-		if l, err = u.dial(to, false); err != nil {
+		if l, err = u.dial(to, news); err != nil {
 			return nil, nil, fmt.Errorf("%w: %w", errNotSent, err)
 		}
 	}
