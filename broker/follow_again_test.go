@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -96,5 +97,32 @@ func TestTooFewReplicas(t *testing.T) {
 	tr.append(c, 0, "c")
 	if got := tr.read(1, 0, 3); !slices.Equal(got, []string{"0=a", "1=b", "2=c"}) {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestOlderConnectionOfAFollower: what a follower once asked by a connection that it
+// has given up comes late. The one that it uses is told of records all the same.
+func TestOlderConnectionOfAFollower(t *testing.T) {
+	tr := newTrio(t, 1)
+	c := tr.client(0)
+	tr.append(c, 0, "a")
+	m := tr.members[1]
+	for hw := int64(0); hw < 1; tr.clock.Sleep(time.Millisecond, nil) { // then it has nothing more to ask
+		s, _ := m.manager.Find(kafka.TopicPartition{Topic: tr.topic}).Status()
+		hw = s.HighWatermark
+	}
+	late := fetchOf(17, nil)
+	late.ReplicaState = kmsg.FetchRequestReplicaState{ID: m.id, Epoch: m.epoch}
+	late.SessionEpoch = 0
+	p := kmsg.NewFetchRequestTopicPartition()
+	p.CurrentLeaderEpoch, p.LastFetchedEpoch, p.PartitionMaxBytes = tr.partition(0).LeaderEpoch, -1, 1<<20
+	late.Topics = []kmsg.FetchRequestTopic{{TopicID: tr.topic, Partitions: []kmsg.FetchRequestTopicPartition{p}}}
+	resp := tr.client(0).fetchAll(late)
+	if resp.ErrorCode != 0 || len(resp.Topics) != 1 || len(resp.Topics[0].Partitions[0].RecordBatches) == 0 {
+		t.Fatalf("the older connection got %+v", resp)
+	}
+	tr.append(c, 0, "b")
+	for leo := int64(0); leo < 2; leo, _ = tr.ends(1) { // without end where nobody tells it
+		tr.clock.Sleep(time.Millisecond, nil)
 	}
 }

@@ -129,9 +129,10 @@ func (f *FollowerFetch) on(s *Shard) {
 	f.Session.answered()
 }
 
-// followerWatch is a follower that has all that its leader has.
+// followerWatch is a session of a follower that has all that its leader has.
+// There is one for each session, not for each follower: what an older connection
+// of it brings late takes nothing from the one that it uses.
 type followerWatch struct {
-	broker   int32
 	session  *FollowerSession
 	index    int
 	seen     replica.Marks
@@ -145,12 +146,12 @@ func (h *Handle) watchFor(session *FollowerSession, p *FollowerPart) {
 	a := &p.Answer
 	caughtUp := a.Code == kafka.ErrNone && a.Available == 0 && a.Diverging.Epoch < 0
 	watch := caughtUp || a.Code == kafka.ErrUnknownLeaderEpoch
-	i := slices.IndexFunc(h.followers, func(w followerWatch) bool { return w.broker == p.Position.Broker })
+	i := slices.IndexFunc(h.followers, func(w followerWatch) bool { return w.session == session })
 	switch {
 	case i < 0 && !watch:
 		return
 	case i < 0:
-		h.followers = append(h.followers, followerWatch{broker: p.Position.Broker})
+		h.followers = append(h.followers, followerWatch{})
 		i = len(h.followers) - 1
 	}
 	seen := h.machine.Marks()
@@ -158,7 +159,7 @@ func (h *Handle) watchFor(session *FollowerSession, p *FollowerPart) {
 		seen.HighWatermark, seen.LogStart = a.HighWatermark, a.LogStart
 	}
 	h.followers[i] = followerWatch{
-		broker: p.Position.Broker, session: session, index: p.Index, seen: seen, urgent: watch, progress: caughtUp,
+		session: session, index: p.Index, seen: seen, urgent: watch, progress: caughtUp,
 	}
 }
 
