@@ -241,6 +241,7 @@ func (b *Broker) startQuorum(store *raftmeta.Store) error {
 			DefaultPartitions: set.NumPartitions, DefaultReplicationFactor: int16(set.DefaultReplicationFactor),
 			RaisedTopics: raisedTopics(set), DeleteTopics: set.DeleteTopics, RebalanceInterval: set.LeaderRebalance,
 			Bootstrap: controller.BootstrapFeatures(), Supported: controller.SupportedFeatures(),
+			Out: b.cfg.Tuning.Out,
 		},
 		Directory: b.identity.Metadata, Incarnation: kafka.NewUUID(b.cfg.Entropy),
 		Endpoints: b.controllerEndpoints(), SnapshotBytes: set.MetadataSnapshotBytes,

@@ -46,7 +46,7 @@ func (b *Broker) topicConfig(img *metaimage.Image, topic string) shard.TopicConf
 	log.ProducerExpirationMs = b.cfg.Settings.ProducerIDExpiration.Milliseconds()
 	log.JitterSeed = uint64(b.cfg.Settings.NodeID)
 	return shard.TopicConfig{
-		Replica: replica.Config{Log: log, Durability: t.Durability, MinISR: t.MinInsync(replicas), RetentionCheck: b.cfg.Settings.RetentionCheck, LagMax: b.cfg.Settings.ReplicaLagMax},
+		Replica: replica.Config{Log: log, Durability: t.Durability, MinISR: t.MinInsync(replicas), RetentionCheck: b.cfg.Settings.RetentionCheck, LagMax: b.cfg.Settings.ReplicaLagMax, Out: b.cfg.Tuning.Out},
 		Options: logdir.Options{
 			Durability:      t.Durability,
 			FileDeleteDelay: time.Duration(t.FileDeleteDelayMs) * time.Millisecond,

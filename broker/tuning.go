@@ -5,6 +5,7 @@ import (
 
 	"github.com/moldau/moldau/broker/config"
 	"github.com/moldau/moldau/broker/seglog/logdir"
+	"github.com/moldau/moldau/internal/guard"
 )
 
 // Tuning sets what no setting names. Zero leaves a field as it is. It is for
@@ -24,6 +25,9 @@ type Tuning struct {
 	// zero: nothing, so that whoever is late gets the snapshot.
 	MetadataTrailingLen   int
 	MetadataTrailingBytes int64
+	// Out are rules of the replication contract to do without, so that it is seen
+	// what they are for: none can be, without the tag explore.
+	Out guard.Set
 }
 
 // disk applies the tuning to a log directory's configuration.

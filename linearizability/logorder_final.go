@@ -83,15 +83,17 @@ func (c *logOrder) lost() {
 }
 
 // replicas: in the end, with nothing wrong and nothing under way for a while, all
-// replicas hold one log, as far as each has it.
+// replicas hold one log, as far as each has it. An election that loses records
+// loses them for all; only damage is one replica's own.
 func (c *logOrder) replicas() {
+	damage := Expectation{Kept: c.p.committed().Kept, LostBy: []history.EventKind{history.EventDamage}}
 	for _, op := range c.p.scans {
 		if !op.Read.Final {
 			continue
 		}
 		for i := range op.Read.Records {
 			record := &op.Read.Records[i]
-			if there, by := c.p.final.at(record.Offset); there != nil && there.Value != record.Value && !c.excused(c.p, c.p.committed(), 0, c.h.End) {
+			if there, by := c.p.final.at(record.Offset); there != nil && there.Value != record.Value && !c.excused(c.p, damage, 0, c.h.End) {
 				c.violation("replica-differs", []*history.Op{op, by}, "%s offset %d: the log of node %d has value %x in the end, the leader gave %x", c.p, record.Offset, op.Node, record.Value, there.Value)
 				return
 			}

@@ -104,7 +104,7 @@ func (r *Replica) toFollower(f *Fetch) FetchAnswer {
 		if epoch < 0 {
 			return refusedFetch(kafka.ErrOffsetOutOfRange) // an epoch that no leader before this one can have had
 		}
-		if epoch < f.LastFetchedEpoch || end < f.Offset {
+		if (epoch < f.LastFetchedEpoch || end < f.Offset) && !r.cfg.Out.Out(guard.L2Diverging) {
 			a.Diverging.Epoch, a.Diverging.Offset = epoch, end
 			return a
 		}

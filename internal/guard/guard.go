@@ -10,6 +10,11 @@
 // package plant.
 package guard
 
+import (
+	"fmt"
+	"strings"
+)
+
 // Rule is one rule of the contract (docs/replication.md), named by the section
 // that it stands in.
 type Rule uint8
@@ -21,6 +26,8 @@ const (
 	L1Broker Rule = iota
 	// L1Controller: a registration takes the lead from the broker.
 	L1Controller
+	// L2Diverging: a leader tells a follower whose log left its own where that was.
+	L2Diverging
 	// L3Own: the leader's own durable end holds the high watermark.
 	L3Own
 	// L3MinISR: the high watermark stands while ISR is below min.insync.replicas.
@@ -141,7 +148,7 @@ const (
 
 // names are how rules are written in tables and on command lines.
 var names = [Rules]string{
-	"L1-broker", "L1-controller", "L3-own", "L3-min-isr", "L3-pending", "L3-removal", "L3-marks",
+	"L1-broker", "L1-controller", "L2-diverging", "L3-own", "L3-min-isr", "L3-pending", "L3-removal", "L3-marks",
 	"L4-leader-epoch", "L4-broker-epoch", "L4-position", "L4-report", "L4-forget", "L4-durable",
 	"L5-high-watermark", "L5-epoch-start", "L5-unanswered", "L5-log-start", "L6-latest", "L7-whole", "L7-min-isr",
 	"F1-diverge", "F1-committed", "F2-incarnation", "F2-leader-epoch", "F2-position", "F2-epochs", "F3-durable", "F3-mark", "F3-sync", "F5-diverging",
@@ -165,6 +172,19 @@ func Of(rules ...Rule) (s Set) {
 
 // Out reports whether the rule is taken out: never, without the build tag.
 func (s Set) Out(r Rule) bool { return Switches && s&(1<<r) != 0 }
+
+// Parse is the set of the rules whose names stand between commas. An error names
+// the valid ones.
+func Parse(list string) (s Set, err error) {
+	for name := range strings.SplitSeq(list, ",") {
+		r, ok := Find(name)
+		if !ok {
+			return 0, fmt.Errorf("no rule %q; there are %s", name, strings.Join(names[:], ", "))
+		}
+		s |= Of(r)
+	}
+	return s, nil
+}
 
 // Find is the rule of that name.
 func Find(name string) (Rule, bool) {

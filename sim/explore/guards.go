@@ -23,6 +23,8 @@ func Guards() []Guarded {
 	list := []Guarded{
 		{Rule: guard.L1Broker, World: World{Appends: 2, Crashes: 1}},
 		{Rule: guard.L1Controller, World: World{Appends: 2, Crashes: 1}},
+		{Rule: guard.L2Diverging, World: World{Appends: 2, Crashes: 1, Fences: 1, Epochs: 2, Alters: 1,
+			Prefix: "append A; crash A 1; restart A; learn B; append B; learn A"}},
 		{Rule: guard.L3Own, World: World{Appends: 1, Crashes: 1, Fences: 1, Epochs: 2}},
 		{Rule: guard.L3MinISR, World: World{Appends: 1, Fences: 2, Epochs: 2}},
 		{Rule: guard.L3Pending, World: World{Order: []int{0, 2, 1}, Appends: 1, Alters: 1, Fences: 1, Epochs: 1}},

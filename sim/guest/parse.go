@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/moldau/moldau/internal/guard"
 	"github.com/moldau/moldau/internal/simcore"
 	"github.com/moldau/moldau/sim/scenario"
 )
@@ -31,6 +33,10 @@ func parse(getenv func(string) string) (o scenario.Options, err error) {
 	if o.Scenario, err = scenario.Find(strings.TrimSpace(getenv("SIM_SCENARIO"))); err != nil {
 		return o, err
 	}
-	o.Faults, err = scenario.ParseOptions(getenv("SIM_OPTIONS"))
+	changes, err := scenario.ParseOptions(getenv("SIM_OPTIONS"))
+	if err == nil && changes.Without != 0 && !guard.Switches {
+		err = errors.New("no rule can be taken out of a guest that is built without the tag explore")
+	}
+	o.Faults, o.Without = changes.Faults, changes.Without
 	return o, err
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -88,7 +89,11 @@ func newRunner(ctx context.Context, o *options, kind string, out io.Writer) (*ru
 	if note != "" {
 		fmt.Fprintln(out, note)
 	}
-	guest, err := engine.Build(ctx, engine.Config{Engine: k, Package: guestPackage, Dir: "."})
+	var tags []string
+	if strings.Contains(o.guest, "without=") {
+		tags = append(tags, "explore")
+	}
+	guest, err := engine.Build(ctx, engine.Config{Engine: k, Package: guestPackage, Dir: ".", Tags: tags})
 	if err != nil {
 		return nil, err
 	}

@@ -56,7 +56,7 @@ func parseOptions(args []string, errs io.Writer) (*options, error) {
 	f.BoolVar(&o.twice, "twice", false, "run every seed twice and compare")
 	f.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "runs at once")
 	f.StringVar(&o.out, "out", "out/sim", "folder for failures")
-	f.StringVar(&o.guest, "options", "", "changes to the faults: faults=none,name,name:2s,-name")
+	f.StringVar(&o.guest, "options", "", "changes to the faults, faults=none,name,name:2s,-name; rules to take out, without=rule,rule")
 	f.Uint64Var(&o.events, "events", eventsMaxDefault, "budget of trace events")
 	f.Uint64Var(&o.reads, "reads", readsMaxDefault, "budget of clock readings")
 	f.IntVar(&o.times, "times", 0, "how often each seed runs (determinism)")

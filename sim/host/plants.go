@@ -52,7 +52,7 @@ func runPlants(ctx context.Context, o *options, out io.Writer) (int, error) {
 	defer sound.close()
 	missed := 0
 	for _, p := range plants {
-		h := plantHunt{plant: p, sound: sound}
+		h := plantHunt{plant: p, sound: sound, options: o.guest}
 		began := time.Now()
 		if err := h.run(ctx, o, kind); err != nil {
 			return exitBroken, err
@@ -72,8 +72,9 @@ func runPlants(ctx context.Context, o *options, out io.Writer) (int, error) {
 // with the plant, and that is ok without it. A guest that only ends badly with the
 // plant is remembered, and counts where no checker objected.
 type plantHunt struct {
-	plant plant.Plant
-	sound *runner // of the program as it is
+	plant   plant.Plant
+	sound   *runner // of the program as it is
+	options string  // of its runs
 
 	runs   int
 	found  *outcome
@@ -89,7 +90,7 @@ func (h *plantHunt) run(ctx context.Context, o *options, kind engine.Kind) error
 	}
 	own := *o
 	own.out = filepath.Join(o.out, "plants", h.plant.Name)
-	guest, err := engine.Build(ctx, engine.Config{Engine: kind, Package: guestPackage, Dir: ".", Replace: files})
+	guest, err := engine.Build(ctx, engine.Config{Engine: kind, Package: guestPackage, Dir: ".", Replace: files, Tags: h.plant.Tags()})
 	if err != nil {
 		return fmt.Errorf("plant %s: %w", h.plant.Name, err)
 	}
@@ -100,7 +101,7 @@ func (h *plantHunt) run(ctx context.Context, o *options, kind engine.Kind) error
 	defer r.close()
 	jobs := make([]job, 0, len(o.seeds))
 	for _, seed := range o.seeds {
-		jobs = append(jobs, job{seed: seed, scenario: h.plant.Scenario, duration: o.duration, options: o.guest})
+		jobs = append(jobs, job{seed: seed, scenario: h.plant.Scenario, duration: o.duration, options: h.plant.Options(o.guest)})
 	}
 	var failed error
 	err = r.each(ctx, jobs, func(x *outcome) bool {
@@ -129,7 +130,9 @@ func (h *plantHunt) take(ctx context.Context, x *outcome) error {
 		h.others = append(h.others, x.job.seed)
 		return nil
 	}
-	without, err := h.sound.run(ctx, x.job)
+	job := x.job
+	job.options = h.options
+	without, err := h.sound.run(ctx, job)
 	switch {
 	case err != nil:
 		return err

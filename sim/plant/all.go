@@ -1,7 +1,9 @@
 package plant
 
+import "slices"
+
 // All are the plants, in a fixed order.
-func All() []Plant { return append(single(), replicated()...) }
+func All() []Plant { return slices.Concat(single(), replicated(), histories()) }
 
 // single are bugs that one node shows.
 func single() []Plant {

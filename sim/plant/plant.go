@@ -14,6 +14,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/moldau/moldau/internal/guard"
 )
 
 // Plant is one bug.
@@ -27,6 +29,30 @@ type Plant struct {
 	// or one of theirs.
 	By    []string
 	Edits []Edit
+	// Without are rules of the replication contract that the nodes do without:
+	// they are not changed in the source but switched off, in a guest that is
+	// built for it.
+	Without []guard.Rule
+}
+
+// Tags are the build tags of its guest.
+func (p *Plant) Tags() []string {
+	if len(p.Without) > 0 {
+		return []string{"explore"}
+	}
+	return nil
+}
+
+// Options are what its guest is told, those of others beside.
+func (p *Plant) Options(others string) string {
+	if len(p.Without) == 0 {
+		return others
+	}
+	names := make([]string, len(p.Without))
+	for i, r := range p.Without {
+		names[i] = r.String()
+	}
+	return strings.TrimSpace(others + " without=" + strings.Join(names, ","))
 }
 
 // Edit replaces one text by another in a file of the module.

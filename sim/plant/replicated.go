@@ -40,7 +40,7 @@ func replicated() []Plant {
 		{
 			Name: "never-diverges", Scenario: "pause-leader", By: []string{"log-order"},
 			About: "a leader answers a follower whose log left its own as if it had not",
-			Edits: []Edit{{"broker/replica/leader.go", "if epoch < f.LastFetchedEpoch || end < f.Offset {", "if epoch < -1 {"}},
+			Edits: []Edit{{"broker/replica/leader.go", "if (epoch < f.LastFetchedEpoch || end < f.Offset) && !r.cfg.Out.Out(guard.L2Diverging) {", "if epoch < -1 {"}},
 		},
 		{
 			Name: "joins-without-catching-up", Scenario: "disk-lost", By: []string{"log-order"},

@@ -4,22 +4,34 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/moldau/moldau/internal/guard"
 	"github.com/moldau/moldau/sim/fault"
 )
 
-// ParseOptions reads what a run is told beside seed, scenario and duration:
-// key=value pairs between spaces. There is one key, faults, a list of changes
-// to the swarm (see Options.Faults). An error names what is valid.
-func ParseOptions(text string) (faults []string, err error) {
+// Changes are what a run is told beside seed, scenario and duration.
+type Changes struct {
+	Faults  []string  // see Options.Faults
+	Without guard.Set // see Options.Without
+}
+
+// ParseOptions reads changes: key=value pairs between spaces. The keys are faults
+// and without, lists of changes to the swarm and of rules of the replication
+// contract. An error names what is valid.
+func ParseOptions(text string) (c Changes, err error) {
 	for _, pair := range strings.Fields(text) {
 		key, value, _ := strings.Cut(pair, "=")
-		if key != "faults" {
-			return nil, fmt.Errorf("options: no key %q; there is faults=none,name,name:2s,-name", key)
+		switch key {
+		case "faults":
+			c.Faults = strings.Split(value, ",")
+			_, err = changed(fault.Swarm{}, c.Faults)
+		case "without":
+			c.Without, err = guard.Parse(value)
+		default:
+			err = fmt.Errorf("no key %q; there are faults=none,name,name:2s,-name and without=rule,rule", key)
 		}
-		faults = strings.Split(value, ",")
-		if _, err := changed(fault.Swarm{}, faults); err != nil {
-			return nil, fmt.Errorf("options: %w", err)
+		if err != nil {
+			return c, fmt.Errorf("options: %w", err)
 		}
 	}
-	return faults, nil
+	return c, nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/moldau/moldau/clock/simclock"
+	"github.com/moldau/moldau/internal/guard"
 	"github.com/moldau/moldau/internal/simcore"
 	"github.com/moldau/moldau/linearizability/history"
 	"github.com/moldau/moldau/sim/fault"
@@ -43,7 +44,10 @@ type Options struct {
 	Out io.Writer
 	// Faults changes the swarm: names to add, and with a leading '-' to leave
 	// out; "none" leaves out all that were drawn.
-	Faults   []string
+	Faults []string
+	// Without are rules of the replication contract that the nodes do without. None
+	// can be taken out of a program that is built without the tag explore.
+	Without  guard.Set
 	Timebase simcore.Timebase
 	// Goroutines counts those that there are; nil is the runtime's number.
 	Goroutines func() int
@@ -151,7 +155,7 @@ func (r *run) build() (err error) {
 	}
 	r.losses, r.leads, r.scanner = newLosses(), newLeads(), workload.NewScanner(r.recorder)
 	r.world = world.New(world.Config{
-		Timebase: r.meter, Streams: r.streams.Sub("world"), Trace: r.trace, Event: r.event, CopiesLostMax: r.plan.CopiesLostMax,
+		Timebase: r.meter, Streams: r.streams.Sub("world"), Trace: r.trace, Event: r.event, CopiesLostMax: r.plan.CopiesLostMax, Out: r.o.Without,
 		DiskStruck: r.diskStruck, DirectoryGone: r.directoryGone, Elected: r.elected, Leads: r.led, Controls: r.leads.controls,
 	})
 	r.world.Fabric.SetNormal(r.plan.Net)

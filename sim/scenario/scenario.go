@@ -88,6 +88,8 @@ func All() []Scenario {
 		lateRepeat(), silentMember(), rollPower(), syncErrorOnce(), clocks(), journalHang(), attrition(), beyond(),
 		cluster(), leaderIsolated(), controllerMinority(), splitBrain(), asymmetric(), slowFollower(), rollingKills(), powerLossAll(),
 		pauseLeader(), pauseController(), clockJumps(), topicDeletion(), uncleanAllowed(), uncleanForbidden(), diskLost(), bitRotOneReplica(),
+		restartBehind(), shorterLeads(), quickUnclean(), missedElection(), joinsBelow(), latestGoesBack(), emptiedBeforeJoin(), acknowledgesAlone(),
+		lastStanding(), pausedMajority(), rottenLeads(),
 	}
 }
 

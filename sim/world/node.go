@@ -180,10 +180,12 @@ func (n *Node) Start() error {
 	n.started++
 	p := &process{number: n.started, name: n.Host + "/" + strconv.Itoa(n.started), fence: simcore.NewFence(n.world.Marks), ended: make(chan struct{}), lacks: make(chan struct{})}
 	clk := n.Clock.Boot(p.fence)
+	tuning := n.cfg.Tuning
+	tuning.Out = n.world.cfg.Out
 	b, err := broker.New(broker.Config{
 		Settings: set, FS: n.Disk.Mount(p.fence), Network: n.world.Fabric.Join(n.Host, p.fence), Clock: clk,
 		Entropy: simclock.NewEntropy(p.fence, n.streams.Stream("entropy/"+strconv.Itoa(p.number))),
-		Events:  sink{n, p}, Shards: max(n.cfg.Shards, 1), Tuning: n.cfg.Tuning,
+		Events:  sink{n, p}, Shards: max(n.cfg.Shards, 1), Tuning: tuning,
 	})
 	if err != nil {
 		return fmt.Errorf("broker of %s: %w", n.Host, err)

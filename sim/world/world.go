@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/moldau/moldau/disk/simfs"
+	"github.com/moldau/moldau/internal/guard"
 	"github.com/moldau/moldau/internal/invariant"
 	"github.com/moldau/moldau/internal/simcore"
 	"github.com/moldau/moldau/linearizability/history"
@@ -22,6 +23,8 @@ type Config struct {
 	Event func(history.Event)
 	// CopiesLostMax is how many nodes may lose their copy of one thing at once.
 	CopiesLostMax int
+	// Out are rules of the replication contract that all nodes do without.
+	Out guard.Set
 	// DiskStruck hears of every fault that fails a read or that no process is told
 	// of, with the file that it hit. Like the next two it must not wait, nor do
 	// anything to a machine; each may be nil.
