@@ -52,7 +52,7 @@ func (c *cluster) begin(id int32, properties ...config.Property) *node {
 		c.t.Fatal(err)
 	}
 	c.seed++
-	n := &node{t: c.t, net: c.net, fs: c.disks[id], events: &testLog{t: c.t}, ended: make(chan error, 1)}
+	n := &node{t: c.t, net: c.net, fs: c.disks[id], events: newTestLog(c.t), ended: make(chan error, 1)}
 	n.broker, err = broker.New(broker.Config{
 		Settings: settings, FS: n.fs, Network: c.net, Clock: sysclock.New(), Entropy: manual.NewEntropy(c.seed + 1000*uint64(id)),
 		Events: n.events, Shards: 1,

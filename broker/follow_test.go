@@ -170,7 +170,7 @@ func (tr *trio) start(i int) {
 	if err := m.fs.MkdirAll("d"); err != nil {
 		t.Fatal(err)
 	}
-	events := &testLog{t: t}
+	events := newTestLog(t)
 	dir, err := logdir.Open(logdir.Config{FS: m.faults, Clock: tr.clock, Path: "d", Events: events})
 	if err != nil {
 		t.Fatal(err)

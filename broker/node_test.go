@@ -45,6 +45,19 @@ type testLog struct {
 	t     testing.TB
 	mu    sync.Mutex
 	lines []string
+	over  bool // the test has ended
+}
+
+// newTestLog is a log for one test. Goroutines of raft's that have a connection
+// to end may say so when the test has ended, which a test must not log then.
+func newTestLog(t testing.TB) *testLog {
+	l := &testLog{t: t}
+	t.Cleanup(func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.over = true
+	})
+	return l
 }
 
 // has reports whether an event was emitted whose text contains s.
@@ -65,7 +78,7 @@ func (l *testLog) Emit(e event.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lines = append(l.lines, e.Kind()+b.String())
-	if e.Level() >= slog.LevelWarn {
+	if e.Level() >= slog.LevelWarn && !l.over {
 		l.t.Logf("%s %s%s", e.Level(), e.Kind(), b.String())
 	}
 }
@@ -85,7 +98,7 @@ func startIncarnation(t *testing.T, fsys vfs.FS, seed uint64, properties ...conf
 		t.Fatal(err)
 	}
 	clk := clock.Clock(sysclock.New())
-	n := &node{t: t, net: memnet.New(clk), fs: fsys, events: &testLog{t: t}, ended: make(chan error, 1)}
+	n := &node{t: t, net: memnet.New(clk), fs: fsys, events: newTestLog(t), ended: make(chan error, 1)}
 	n.broker, err = broker.New(broker.Config{
 		Settings: settings, FS: fsys, Network: n.net, Clock: clk, Entropy: manual.NewEntropy(seed), Events: n.events, Shards: 2,
 	})

@@ -25,7 +25,7 @@ const (
 	// A leader without answers of a majority decides nothing, lease or not; so the
 	// lease is as long as raft takes it, and a process that is starved for a moment
 	// keeps its office.
-	clusterLease = clusterTimeout
+	clusterLease   = clusterTimeout
 	raftRPCTimeout = time.Second
 	// never is for raft's own snapshot clock: the loop decides when.
 	never = 1000 * time.Hour
