@@ -85,7 +85,12 @@ func newWorld(t *testing.T, fsys vfs.FS, shards int) *world {
 		Place:     func(map[*logdir.Dir][]kafka.TopicPartition) {},
 		LoadBytes: 1 << 20,
 		Fetcher:   &fetches{}, ISRs: &fetches{}, BrokerEpoch: func() int64 { return 0 },
-		NewCoordinator: func(string) func() coord.Machine { return nil },
+		NewCoordinator: func(topic string) func() coord.Machine {
+			if topic == kafka.OffsetsTopicName {
+				return func() coord.Machine { return idleMachine{} }
+			}
+			return nil
+		},
 	}, "cluster")
 	return w
 }
