@@ -16,10 +16,9 @@ import (
 const (
 	ciSeeds     = 660 // a good 300 of them of several nodes
 	ciWasmSeeds = 8
-	// ciLeftOut has verdicts that are not explained yet: scans that tell two values
-	// of a topic made again, and appends of acks=1 that a cut-off leader lost.
-	// `make sim` runs them.
-	ciLeftOut = "topic-deletion leader-isolated asymmetric controller-minority"
+	// ciLeftOut has a fault that is not mended yet: in one run of eighty raft ends a
+	// node, as an entry that it is told to apply is not in its log. `make sim` runs it.
+	ciLeftOut = "asymmetric"
 )
 
 // runCI is `make sim-ci`.
