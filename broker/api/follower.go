@@ -50,6 +50,10 @@ type followerConn struct {
 	// that is put again says the newest.
 	reported map[kafka.TopicPartition]kafka.ReportedPosition
 
+	// Guarded by followers: whose connection it is, once that is claimed.
+	claimed bool
+	broker  int32
+
 	// The rest is the writer's.
 	session *followerSession
 	dirty   []int // partitions to ask the shards about
@@ -159,6 +163,7 @@ func (c *followerConn) done() {
 // gone ends what the shards watch for a connection that has ended, and the
 // requests that nobody answers any more.
 func (c *followerConn) gone() {
+	c.h.followers.leave(c)
 	c.session.wait.Load().End()
 	for _, f := range c.waiting {
 		c.h.gate.leave(f.req.elements)
@@ -204,11 +209,12 @@ func (c *followerConn) begin(r *fetchRequest) kafka.ErrorCode {
 			c.h.cfg.Entropy.Read(b[:])
 			id = int32(uint32(b[0])<<24|uint32(b[1])<<16|uint32(b[2])<<8|uint32(b[3])) & 0x7fffffff
 		}
-		s.wait.Load().End()
+		if code := c.h.followers.claim(c, r.replica, r.replicaEpoch); code != kafka.ErrNone {
+			return code
+		}
 		s.id, s.epoch = id, 1
 		s.byKey, s.parts, s.unread = make(map[kafka.TopicPartition]int), nil, nil
-		c.mu.Lock() // a request that comes now interrupts the new one
-		s.wait.Store(shard.NewFollowerSession())
+		c.mu.Lock()
 		clear(c.reported)
 		c.mu.Unlock()
 		c.dirty = c.dirty[:0]
@@ -467,9 +473,12 @@ func (h *Handler) durableReport(req *server.Request) error {
 	if err := report.ReadFrom(req.Body); err != nil {
 		return malformed(req, err)
 	}
-	if call, ok := req.Conn.State.(*fetchCall); ok && call.follower != nil {
-		call.follower.report(&report)
+	call, ok := req.Conn.State.(*fetchCall)
+	if !ok || call.follower == nil {
+		return nil // it has no session, so the first fetch says all
 	}
+	call.follower.report(&report)
+	session := call.follower.session.wait.Load()
 	sends := make([]*shard.DurableReports, h.cfg.Manager.Shards())
 	for i := range report.Positions {
 		p := &report.Positions[i]
@@ -479,7 +488,7 @@ func (h *Handler) durableReport(req *server.Request) error {
 		}
 		s := handle.ShardIndex()
 		if sends[s] == nil {
-			sends[s] = &shard.DurableReports{}
+			sends[s] = &shard.DurableReports{Session: session}
 		}
 		sends[s].Parts = append(sends[s].Parts, shard.ReportPart{Handle: handle, Position: replica.Position{
 			Broker: report.Broker, BrokerEpoch: report.BrokerEpoch, LeaderEpoch: p.LeaderEpoch, LEO: p.LEO, LastEpoch: p.LastEpoch,

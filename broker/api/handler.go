@@ -54,7 +54,9 @@ type Handler struct {
 	guard    *guard
 	versions *versionTable
 	sessions *sessionCache
-	stats    Stats
+	// followers have sessions of their own, which last as long as their connection.
+	followers *followers
+	stats     Stats
 	// offsets lets one request at a time create the internal topic. It is no
 	// mutex, as it is held while the controller is waited for.
 	offsets chan struct{}
@@ -68,8 +70,8 @@ type Handler struct {
 func New(cfg Config) *Handler {
 	return &Handler{
 		cfg: cfg, guard: newGuard(), versions: newVersionTable(brokerKeys[:]),
-		sessions: newSessionCache(cfg.Settings.FetchSessionSlots, cfg.Clock, cfg.Entropy),
-		unpack:   newDecompressors(), offsets: make(chan struct{}, 1),
+		sessions: newSessionCache(cfg.Settings.FetchSessionSlots, cfg.Clock, cfg.Entropy), followers: newFollowers(),
+		unpack: newDecompressors(), offsets: make(chan struct{}, 1),
 	}
 }
 

@@ -255,7 +255,7 @@ func (c *Conn) writeLoop() {
 		c.drained.Broadcast()
 		clear(batch)
 		if err != nil {
-			c.close()
+			c.Close()
 			return
 		}
 		if more {
@@ -318,7 +318,7 @@ var errDisconnect = errors.New("connection closed in place of an answer")
 // end stops the writer and forgets the slots that are still open: their
 // completions find a connection that is gone.
 func (c *Conn) end() {
-	c.close()
+	c.Close()
 	if c.endWriter() {
 		<-c.finished
 	}
@@ -338,8 +338,8 @@ func (c *Conn) endWriter() bool {
 	return c.writing
 }
 
-// close ends the stream; the reader then ends the rest. Any goroutine may call it.
-func (c *Conn) close() {
+// Close ends the stream; the reader then ends the rest. Any goroutine may call it.
+func (c *Conn) Close() {
 	if c.letGo() {
 		_ = c.tc.Close() // the peer learns by the closed stream; nothing was promised
 	}
@@ -364,7 +364,7 @@ func (c *Conn) evict(why error) {
 	c.mu.Lock()
 	c.evicted = why
 	c.mu.Unlock()
-	c.close()
+	c.Close()
 }
 
 // errFrame says what is wrong with a frame's length.

@@ -244,7 +244,7 @@ func (s *Server) Close() error {
 	s.mu.Unlock()
 	close(s.stop)
 	for _, c := range open {
-		c.close()
+		c.Close()
 	}
 	s.wg.Wait()
 	s.forgetLife()

@@ -66,7 +66,8 @@ func (w *FollowerSession) Interrupt() {
 	}
 }
 
-// End says that nothing is to be marked any more.
+// End says that nothing is to be marked any more, and that what is still on its way
+// to the shards was said before what another session says.
 func (w *FollowerSession) End() { w.ended.Store(true) }
 
 // Marks takes what was marked, into dst; a partition may be in it twice.
@@ -118,7 +119,7 @@ func notHere() replica.FetchAnswer {
 func (f *FollowerFetch) on(s *Shard) {
 	for i := range f.Parts {
 		p := &f.Parts[i]
-		if p.Handle.closed {
+		if p.Handle.closed || f.Session.ended.Load() {
 			p.Answer = notHere()
 			continue
 		}
@@ -199,7 +200,10 @@ func (h *Handle) askAgain() {
 }
 
 // DurableReports are what a follower says between its fetches, to one shard.
-type DurableReports struct{ Parts []ReportPart }
+type DurableReports struct {
+	Parts   []ReportPart
+	Session *FollowerSession // between whose fetches
+}
 
 // ReportPart is one partition of DurableReports.
 type ReportPart struct {
@@ -212,7 +216,7 @@ func (d *DurableReports) Send() { d.Parts[0].Handle.shard.in.Put(d) }
 
 func (d *DurableReports) on(s *Shard) {
 	for i := range d.Parts {
-		if p := &d.Parts[i]; !p.Handle.closed {
+		if p := &d.Parts[i]; !p.Handle.closed && !d.Session.ended.Load() {
 			p.Handle.machine.DurableReport(s.now, p.Position, &s.ready)
 			s.carryOut(p.Handle)
 		}
