@@ -51,7 +51,8 @@ func scriptMetadataFetch(v int16, s *session) {
 	s.do("leader epoch of the future", req(99, 0, 0))
 	s.do("leader epoch of the past", req(0, 0, 0))
 	s.do("from the beginning", req(-1, -1, 0))
-	s.do("diverging", req(-1, 77, 1_000_000))
+	s.do("goes on where this log ends", req(-1, 77, 1_000_000))
+	s.do("diverging", req(-1, 1, 3))
 	other := req(-1, -1, 0)
 	other.Topics[0].Topic, other.Topics[0].TopicID = "t", kafka.UUID{15: 9}
 	s.do("another topic", other)
