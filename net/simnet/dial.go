@@ -156,6 +156,10 @@ func (d *dialing) knock() (*conn, error) {
 	}
 	f := d.view.fabric
 	f.mu.Lock()
+	if d.view.over {
+		f.mu.Unlock()
+		return nil, transport.ErrClosed
+	}
 	l, refused := d.listener()
 	if !refused && len(l.backlog) >= l.view.host.backlogMax {
 		f.mu.Unlock()

@@ -149,6 +149,7 @@ func (v *View) crashed(how simcore.Ending) {
 	f := v.fabric
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	v.over = true
 	for _, port := range sorted(v.host.listeners) {
 		if l := v.host.listeners[port]; l.view == v {
 			l.close()

@@ -28,6 +28,10 @@ type View struct {
 	fabric *Fabric
 	host   *host
 	fence  *simcore.Fence
+
+	// over, guarded by the fabric: the incarnation has ended. A call that it had
+	// begun before leaves nothing behind.
+	over bool
 }
 
 // parse splits an address; port 0 is any.
@@ -84,6 +88,9 @@ func (v *View) listen(address string) (*listener, error) {
 	f := v.fabric
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if v.over {
+		return nil, transport.ErrClosed
+	}
 	if port == 0 {
 		port = v.host.freePort()
 	}
