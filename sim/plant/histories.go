@@ -36,6 +36,14 @@ func histories() []Plant {
 			About: "a change of ISR is taken although a member is another incarnation by now",
 		},
 		{
+			Name: "history-kip-903-memory", Scenario: "emptied-under-its-name", By: order, Without: []guard.Rule{guard.L4Forget},
+			About: "what a follower proved counts on when it has come back as another incarnation",
+		},
+		{
+			Name: "history-kip-966-list", Scenario: "eligible-no-more", By: order, Without: []guard.Rule{guard.C3Empty},
+			About: "who was eligible to lead stays so while more is committed without it",
+		},
+		{
 			Name: "history-jepsen-kafka", Scenario: "leader-acknowledges-alone", By: order, Without: []guard.Rule{guard.L3MinISR},
 			About: "a leader that is alone in ISR acknowledges",
 		},

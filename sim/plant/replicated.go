@@ -43,17 +43,17 @@ func replicated() []Plant {
 			Edits: []Edit{{"broker/replica/leader.go", "if (epoch < f.LastFetchedEpoch || end < f.Offset) && !r.cfg.Out.Out(guard.L2Diverging) {", "if epoch < -1 {"}},
 		},
 		{
-			Name: "joins-without-catching-up", Scenario: "disk-lost", By: []string{"log-order"},
+			Name: "joins-without-catching-up", Scenario: "joins-below-epoch-start", By: []string{"log-order"},
 			About: "a replica is taken into ISR before it has what is committed",
 			Edits: []Edit{{"broker/replica/isr.go", "(f.durable >= r.hw || out.Out(guard.L5HighWatermark)) &&\n\t\t(f.durable >= r.epochStart || out.Out(guard.L5EpochStart)) &&\n", "true &&\n"}},
 		},
 		{
-			Name: "positions-outlive-restarts", Scenario: "disk-lost", By: []string{"log-order"},
+			Name: "positions-outlive-restarts", Scenario: "emptied-under-its-name", By: []string{"log-order"},
 			About: "what a follower proved counts on after it has registered anew",
 			Edits: []Edit{{"broker/replica/leader.go", "case r.cfg.Out.Out(guard.L4Forget):", "case had[i].epoch != f.epoch:"}},
 		},
 		{
-			Name: "latest-before-settled", Scenario: "rolling-kills", By: []string{"log-order", "lookups"},
+			Name: "latest-before-settled", Scenario: "latest-offset-goes-back", By: []string{"log-order", "lookups"},
 			About: "a new leader answers with its latest offset before it knows what is committed (KIP-207)",
 			Edits: []Edit{{"broker/replica/listoffset.go", "if !q.Debug && r.epochStart > upTo && !r.cfg.Out.Out(guard.L6Latest) {", "if !q.Debug && r.epochStart > upTo && r.cfg.Out.Out(guard.L6Latest) {"}},
 		},
@@ -70,15 +70,15 @@ func replicated() []Plant {
 		{
 			Name: "registration-keeps-lead", Scenario: "power-loss-all", By: []string{"log-order"},
 			About: "a broker that comes back leads on in its old leader epoch",
-			Edits: []Edit{{"broker/controller/broker_register.go", "if p.Leader == broker && x.m.cfg.Out.Out(guard.L1Controller) {", "if p.Leader == broker {"}},
+			Edits: []Edit{{"broker/controller/broker_register.go", "if p.Leader == broker && x.m.cfg.Out.Out(guard.L1Controller) {", "if p.Leader == broker && !x.m.cfg.Out.Out(guard.L1Controller) {"}},
 		},
 		{
-			Name: "epoch-kept-by-same-leader", Scenario: "power-loss-all", By: []string{"log-order"},
-			About: "the election of the leader that was there before begins no leader epoch",
-			Edits: []Edit{{"broker/controller/change.go", "if c.leader != c.p.Leader || c.elected {", "if c.leader != c.p.Leader {"}},
+			Name: "epoch-outlives-leader", Scenario: "leader-isolated", By: []string{"log-order"},
+			About: "a leader that takes over from another one begins no leader epoch",
+			Edits: []Edit{{"broker/metaimage/partition.go", "q.LeaderEpoch++", "if p.Leader == NoLeader || r.Leader == NoLeader {\n\t\t\tq.LeaderEpoch++\n\t\t}"}},
 		},
 		{
-			Name: "elr-never-emptied", Scenario: "unclean-forbidden", By: []string{"log-order"},
+			Name: "elr-never-emptied", Scenario: "eligible-no-more", By: []string{"log-order"},
 			About: "who was eligible to lead stays so while the high watermark moves on without it",
 			Edits: []Edit{{"broker/controller/change.go", "if !c.out.Out(guard.C3Empty) {", "if c.out.Out(guard.C3Empty) {"}},
 		},

@@ -68,6 +68,42 @@ func emptiedBeforeJoin() Scenario {
 		})
 }
 
+// emptiedUnderItsName is what KIP-903 says of a leader's memory: it ends with the
+// incarnation that it is of.
+func emptiedUnderItsName() Scenario {
+	return past{brokers: 2, minInsync: 2, copiesLost: 1}.retells("emptied-under-its-name",
+		"a follower comes back with an empty disk: what the one before it had counts no more, and it does not lead (KIP-903)",
+		func(s *Stage, leader *world.Node, others []*world.Node) {
+			follower := others[0]
+			follower.Kill()
+			s.wipe(follower)
+			s.deaf(leader, follower)
+			s.begin(follower)
+			s.lasts(instants)
+			leader.Kill()
+			s.lasts(while)
+		})
+}
+
+// eligibleNoMore is what KIP-966 empties the list of eligible leaders for.
+func eligibleNoMore() Scenario {
+	return past{brokers: 3, minInsync: 2}.retells("eligible-no-more",
+		"a replica was eligible to lead while nothing was committed, which others do again without it; then they die, and it does not lead (KIP-966)",
+		func(s *Stage, leader *world.Node, others []*world.Node) {
+			back, away := others[0], others[1]
+			s.World.Fabric.Isolate(back.Host)
+			s.lasts(fenced)
+			s.World.Fabric.Isolate(away.Host)
+			s.lasts(fenced)
+			s.World.Fabric.Rejoin(back.Host)
+			s.lasts(2 * while)
+			leader.Kill()
+			back.Kill()
+			s.World.Fabric.Rejoin(away.Host)
+			s.lasts(while)
+		})
+}
+
 // acknowledgesAlone is what Jepsen found in Kafka 0.8.
 func acknowledgesAlone() Scenario {
 	return past{brokers: 5, minInsync: 2}.retells("leader-acknowledges-alone",

@@ -88,7 +88,7 @@ func All() []Scenario {
 		lateRepeat(), silentMember(), rollPower(), syncErrorOnce(), clocks(), journalHang(), attrition(), beyond(),
 		cluster(), leaderIsolated(), controllerMinority(), splitBrain(), asymmetric(), slowFollower(), rollingKills(), powerLossAll(),
 		pauseLeader(), pauseController(), clockJumps(), topicDeletion(), uncleanAllowed(), uncleanForbidden(), diskLost(), bitRotOneReplica(),
-		restartBehind(), shorterLeads(), quickUnclean(), missedElection(), joinsBelow(), latestGoesBack(), emptiedBeforeJoin(), acknowledgesAlone(),
+		restartBehind(), shorterLeads(), quickUnclean(), missedElection(), joinsBelow(), latestGoesBack(), emptiedBeforeJoin(), emptiedUnderItsName(), eligibleNoMore(), acknowledgesAlone(),
 		lastStanding(), pausedMajority(), rottenLeads(),
 	}
 }
