@@ -2,6 +2,7 @@ package linearizability
 
 import (
 	"slices"
+	"time"
 
 	"github.com/moldau/moldau/linearizability/history"
 )
@@ -94,10 +95,24 @@ func (r *run) available() {
 		i := slices.IndexFunc(p.produces, func(op *history.Op) bool {
 			return op.OK() && op.Produce.Acks == -1 && op.Return > event.At && op.Return <= event.At+event.DeadlineNs
 		})
+		if again, ok := p.appendedAgain(event.At); ok {
+			r.report.Outages = append(r.report.Outages, time.Duration(again-event.At))
+		}
 		if i < 0 {
 			r.violation("unavailable", nil, "%s: no append was acknowledged within %s from %s on, when %s, though enough was connected", p, seconds(event.DeadlineNs), seconds(event.At), event.Name)
 		}
 	}
+}
+
+// appendedAgain is when the first append with acks -1 that began after a time was
+// acknowledged: one that was under way proves nothing of what comes.
+func (p *partition) appendedAgain(after int64) (at int64, ok bool) {
+	for _, op := range p.produces {
+		if op.OK() && op.Produce.Acks == -1 && op.Invoke > after && (!ok || op.Return < at) {
+			at, ok = op.Return, true
+		}
+	}
+	return at, ok
 }
 
 // idle reports whether an operation is no progress, although it is ok: a read

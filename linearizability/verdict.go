@@ -3,6 +3,7 @@ package linearizability
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Status is the kind of a verdict.
@@ -42,6 +43,10 @@ type Report struct {
 	Verdicts []Verdict // violations first, then broken; empty if all is well
 	Notes    []string  // what was not looked at, and why
 	Cut      int       // further violations of the same checker and anomaly, left out
+
+	// Outages are how long appends were not acknowledged after each mark from
+	// which on they had to be again; liveness measures them.
+	Outages []time.Duration
 }
 
 // Verdict is the worst of all: a violation, else broken, else ok.
@@ -63,6 +68,9 @@ func (r *Report) String() string {
 	}
 	if r.Cut > 0 {
 		fmt.Fprintf(&b, "and %d more of these kinds\n", r.Cut)
+	}
+	for _, outage := range r.Outages {
+		fmt.Fprintln(&b, "appends went on after", outage)
 	}
 	for _, note := range r.Notes {
 		fmt.Fprintln(&b, "note:", note)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -33,6 +35,9 @@ func (r *runner) batch(ctx context.Context, jobs []job, keepGoing bool, out io.W
 		return keepGoing || o.status() == exitOK
 	})
 	if len(jobs) > 1 {
+		for _, line := range t.available() {
+			fmt.Fprintln(out, line)
+		}
 		fmt.Fprintln(out, t.summary(r.o.jobs))
 	}
 	return t.status, err
@@ -50,10 +55,11 @@ type tally struct {
 	cpu            time.Duration // of the guests
 	marks          map[string]int64
 	violationsSeen []string
+	outages        map[string][]time.Duration // by scenario
 }
 
 func newTally() *tally {
-	return &tally{began: time.Now(), beganCPU: ownCPU(), marks: map[string]int64{}}
+	return &tally{began: time.Now(), beganCPU: ownCPU(), marks: map[string]int64{}, outages: map[string][]time.Duration{}}
 }
 
 func (t *tally) add(o *outcome) {
@@ -64,6 +70,9 @@ func (t *tally) add(o *outcome) {
 		t.status = max(t.status, o.status())
 		t.violationsSeen = append(t.violationsSeen, fmt.Sprintf("%s-%d %s", o.job.scenario, o.job.seed, o.verdict()))
 	}
+	if len(o.report.Outages) > 0 {
+		t.outages[o.job.scenario] = append(t.outages[o.job.scenario], o.report.Outages...)
+	}
 	if o.output == nil || o.output.done == nil {
 		return
 	}
@@ -73,6 +82,19 @@ func (t *tally) add(o *outcome) {
 	for name, n := range d.Marks {
 		t.marks[name] += n
 	}
+}
+
+// available is a line for each scenario that strikes who appends depend on: after
+// what virtual time they went on.
+func (t *tally) available() (lines []string) {
+	for _, name := range slices.Sorted(maps.Keys(t.outages)) {
+		of := slices.Sorted(slices.Values(t.outages[name]))
+		at := func(quantile float64) time.Duration {
+			return of[min(len(of)-1, int(quantile*float64(len(of))))].Round(time.Millisecond)
+		}
+		lines = append(lines, fmt.Sprintf("%s: %d times who appends depend on was struck; they went on after %s p50, %s p99, %s at most", name, len(of), at(0.5), at(0.99), at(1)))
+	}
+	return lines
 }
 
 // summary is the last line of many runs.
