@@ -29,6 +29,7 @@ type loop struct {
 	lastLeader   int32 // that the last turn knew
 	changing     bool  // a change of voters is under way
 	remakes      []remake
+	parted       bool // raft must start anew on what the store has now
 	snapshotting bool
 	snapshotNext clock.Mono // no snapshot before
 	snapshotAt   clock.Mono // when the last one ended, or this loop began
@@ -112,6 +113,8 @@ func (l *loop) receive(m message) {
 		}
 	case remake:
 		l.remakes = append(l.remakes, m)
+	case parted:
+		l.parted = l.parted || m.life == l.inst.Load().life
 	case changed:
 		l.changing = false
 	case snapshotDone:
@@ -211,20 +214,21 @@ func (l *loop) watchStore() {
 	l.cfg.Events.Emit(StoreStalled{Stalled: stalled})
 }
 
-// remakeRaft ends a lone voter's raft and starts one with a cluster's times on
-// the same stores. What is applied again is in the image already.
+// remakeRaft ends a raft whose log is another now, or a lone voter's, and starts
+// one with a cluster's times on the same stores. What is applied again is in the
+// image already.
 func (l *loop) remakeRaft() {
-	if len(l.remakes) == 0 {
+	if len(l.remakes) == 0 && !l.parted {
 		return
 	}
 	defer func() {
 		for _, m := range l.remakes {
 			close(m.done)
 		}
-		l.remakes = nil
+		l.remakes, l.parted = nil, false
 	}()
 	old := l.inst.Load()
-	if !old.lone || l.stop != nil {
+	if !old.lone && !l.parted || l.stop != nil {
 		return
 	}
 	if l.office != nil {
@@ -238,7 +242,7 @@ func (l *loop) remakeRaft() {
 		inst, err = l.newInstance(old.life+1, false)
 	}
 	if err != nil {
-		l.cfg.OnFailure(fmt.Errorf("start raft anew for several voters: %w", err))
+		l.cfg.OnFailure(fmt.Errorf("start raft anew: %w", err))
 		return
 	}
 	l.inst.Store(inst)

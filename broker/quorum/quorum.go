@@ -71,6 +71,10 @@ type restored struct {
 // remake asks for raft with a cluster's times; done is closed when it runs.
 type remake struct{ done chan struct{} }
 
+// parted: a snapshot took the place of a log that had gone another way, which raft
+// notices when it starts anew.
+type parted struct{ life int }
+
 // changed: the change of voters that was under way ended.
 type changed struct{}
 
@@ -94,6 +98,7 @@ func (gone) isMessage()         {}
 func (stopping) isMessage()     {}
 func (remake) isMessage()       {}
 func (changed) isMessage()      {}
+func (parted) isMessage()       {}
 
 // New starts the role: raft on the store, and the loop. A lone voter is the
 // active controller some milliseconds later. The store belongs to the Quorum

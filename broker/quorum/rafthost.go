@@ -87,6 +87,7 @@ func (q *Quorum) newInstance(life int, lone bool) (*instance, error) {
 	inst.transport, err = raftmeta.NewTransport(raftmeta.TransportConfig{
 		Network: q.cfg.Network, ClusterID: q.cfg.Machine.ClusterID, Self: q.cfg.self(),
 		Resolve: q.resolve, OnProgress: q.noteProgress, Timeout: raftRPCTimeout, Logger: logger, Life: q.cfg.Life,
+		Store: q.cfg.Store, OnParted: func() { q.inbox.Offer(parted{life}) },
 	})
 	if err != nil {
 		return nil, err

@@ -233,7 +233,7 @@ func (w *world) judgeSnapshot(st *Store, clone *memfs.FS) error {
 		if _, ok := parseCheckpointName(info.Name); ok {
 			checkpoints++
 		}
-		if strings.HasSuffix(info.Name, ".tmp") && info.Name == snapshotTmpName {
+		if strings.HasSuffix(info.Name, tmpSuffix) && strings.HasPrefix(info.Name, snapshotTmpPrefix) {
 			return fmt.Errorf("%s was left", info.Name)
 		}
 	}

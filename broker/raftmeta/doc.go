@@ -21,6 +21,8 @@
 //     entry that a later write followed was once synced: that is damage, and
 //     the store refuses to open.
 //   - A checkpoint of ours exists only after its meta file does.
+//   - A snapshot takes the place of the log only where it has something new: raft
+//     is not given one of entries that are here, and of snapshots the newest stays.
 //   - Record offsets count metadata records only; entries of raft's own
 //     (no-ops, configurations) have none.
 package raftmeta

@@ -10,14 +10,14 @@ import (
 const Folder = "__cluster_metadata-0"
 
 const (
-	segmentPrefix    = "moldau.raft."
-	stableName       = "moldau.stable"
-	snapshotTmpName  = "moldau.snapshot.tmp"
-	ownPrefix        = "moldau."
-	tmpSuffix        = ".tmp" // of a file that takes its name when it is whole
-	checkpointSuffix = ".checkpoint"
-	metaPrefix       = "moldau."
-	metaSuffix       = ".meta"
+	segmentPrefix     = "moldau.raft."
+	stableName        = "moldau.stable"
+	snapshotTmpPrefix = "moldau.snapshot." // then a number, then tmpSuffix
+	ownPrefix         = "moldau."
+	tmpSuffix         = ".tmp" // of a file that takes its name when it is whole
+	checkpointSuffix  = ".checkpoint"
+	metaPrefix        = "moldau."
+	metaSuffix        = ".meta"
 
 	offsetDigits = 20
 	epochDigits  = 10

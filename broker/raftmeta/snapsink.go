@@ -14,6 +14,7 @@ import (
 type snapshotSink struct {
 	store  *SnapshotStore
 	meta   snapMeta
+	tmp    string // path of the temporary file
 	prefix []byte
 	id     SnapshotID
 	file   vfs.File
@@ -26,15 +27,20 @@ var _ raft.SnapshotSink = (*snapshotSink)(nil)
 // Create begins a snapshot. Its name comes with the first bytes written.
 func (s *SnapshotStore) Create(_ raft.SnapshotVersion, index, term uint64, configuration raft.Configuration,
 	configurationIndex uint64, _ raft.Transport) (raft.SnapshotSink, error) {
+	// One of raft's own may be under way while another comes from the leader.
+	s.mu.Lock()
+	s.begun++
+	tmp := fmt.Sprintf("%s/%s%d%s", s.dir, snapshotTmpPrefix, s.begun, tmpSuffix)
+	s.mu.Unlock()
 	var f vfs.File
 	err := outlive(func() (err error) {
-		f, err = s.fsys.Create(s.dir + "/" + snapshotTmpName)
+		f, err = s.fsys.Create(tmp)
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("create snapshot: %w", err)
 	}
-	return &snapshotSink{store: s, file: f, meta: snapMeta{
+	return &snapshotSink{store: s, tmp: tmp, file: f, meta: snapMeta{
 		Index: index, Term: term, ConfigurationIndex: configurationIndex, Servers: serversOf(configuration),
 	}}, nil
 }
@@ -77,11 +83,16 @@ func (k *snapshotSink) Cancel() error {
 	}
 	k.done = true
 	return outlive(func() error {
-		return errors.Join(k.file.Close(), k.store.fsys.Remove(k.store.dir+"/"+snapshotTmpName))
+		return errors.Join(k.file.Close(), k.store.fsys.Remove(k.tmp))
 	})
 }
 
-// Close makes the snapshot durable and the newest, and removes the older.
+// errOlderSnapshot: another snapshot, which has more entries, was faster. Raft's
+// log may begin behind that one.
+var errOlderSnapshot = errors.New("a newer snapshot is here")
+
+// Close makes the snapshot durable and the newest, and removes the older. It fails
+// where it would take the place of a newer one.
 func (k *snapshotSink) Close() error {
 	if k.done {
 		return nil
@@ -103,6 +114,11 @@ func (k *snapshotSink) Close() error {
 // checkpoint's name; only then are older snapshots removed.
 func (k *snapshotSink) publish() error {
 	s := k.store
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	if newest := s.LatestIndex(); k.meta.Index < newest {
+		return fmt.Errorf("snapshot %s ends at entry %d, the newest at %d: %w", k.id, k.meta.Index, newest, errOlderSnapshot)
+	}
 	// Promise (raft): the log is cut behind the snapshot, so its contents are durable.
 	if err := k.file.Sync(); err != nil {
 		s.guard.failed(err)
@@ -115,7 +131,7 @@ func (k *snapshotSink) publish() error {
 	if err := s.writeMeta(k.id, meta); err != nil {
 		return fmt.Errorf("write meta of snapshot %s: %w", k.id, err)
 	}
-	if err := s.fsys.Rename(s.dir+"/"+snapshotTmpName, s.dir+"/"+k.id.FileName()); err != nil {
+	if err := s.fsys.Rename(k.tmp, s.dir+"/"+k.id.FileName()); err != nil {
 		return fmt.Errorf("name snapshot %s: %w", k.id, err)
 	}
 	k.done = true

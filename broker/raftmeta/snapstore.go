@@ -54,8 +54,11 @@ type SnapshotStore struct {
 	dir   string
 	guard *Guard
 
+	publishing writeLock // held while a snapshot becomes the newest
+
 	mu     sync.Mutex
 	latest *storedSnapshot
+	begun  uint64 // snapshots, to name their files
 }
 
 type storedSnapshot struct {
@@ -70,7 +73,7 @@ var _ raft.SnapshotStore = (*SnapshotStore)(nil)
 // ones left: meta files without checkpoint, older snapshots,
 // and, if ours is set (other files of raft's exist), checkpoints without meta.
 func openSnapshots(fsys vfs.FS, dir string, guard *Guard, ours bool) (*SnapshotStore, error) {
-	s := &SnapshotStore{fsys: fsys, dir: dir, guard: guard}
+	s := &SnapshotStore{fsys: fsys, dir: dir, guard: guard, publishing: newWriteLock()}
 	infos, err := fsys.List(dir)
 	if err != nil {
 		return nil, fmt.Errorf("list snapshots: %w", err)
@@ -151,12 +154,19 @@ func (s *SnapshotStore) Latest() (id SnapshotID, ok bool) {
 
 // LatestIndex is raft's index of the newest snapshot, 0 when there is none.
 func (s *SnapshotStore) LatestIndex() uint64 {
+	index, _ := s.latestEntry()
+	return index
+}
+
+// latestEntry is raft's index and term of the last entry in the newest snapshot,
+// both 0 when there is none.
+func (s *SnapshotStore) latestEntry() (index, term uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.latest == nil {
-		return 0
+		return 0, 0
 	}
-	return s.latest.meta.Index
+	return s.latest.meta.Index, s.latest.meta.Term
 }
 
 // List returns the newest snapshot, or nothing.

@@ -34,6 +34,13 @@ type TransportConfig struct {
 	// OnProgress hears the index of a follower's last log entry, from its answers.
 	// It must not wait. Nil: nobody listens.
 	OnProgress func(follower raft.ServerID, lastIndex uint64)
+	// Store is the node's, to know what of a snapshot or of entries it has already.
+	// Nil: raft is given every request as it came.
+	Store *Store
+	// OnParted hears that a snapshot took the place of a log that had gone another
+	// way: raft must start anew on the store, and hears nothing until then. It must
+	// not wait. Nil: nobody starts it.
+	OnParted func()
 	// Timeout bounds dialing, the preamble, and each call without a snapshot.
 	Timeout time.Duration
 	Logger  hclog.Logger
@@ -45,6 +52,7 @@ type TransportConfig struct {
 type Transport struct {
 	*raft.NetworkTransport
 	stream     *streamLayer
+	incoming   *incoming
 	onProgress func(raft.ServerID, uint64)
 	forgetLife func()
 
@@ -99,9 +107,17 @@ func NewTransport(cfg TransportConfig) (*Transport, error) {
 	t := &Transport{stream: stream, onProgress: cfg.OnProgress, NetworkTransport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		ServerAddressProvider: idAsAddress{}, Logger: cfg.Logger, Stream: stream, MaxPool: raftPoolLenMax,
 	})}
+	t.incoming = &incoming{
+		from: t.NetworkTransport.Consumer(), to: make(chan raft.RPC), stop: stream.stop, done: make(chan struct{}),
+		store: cfg.Store, onParted: cfg.OnParted,
+	}
+	go t.incoming.run()
 	t.forgetLife = cfg.Life.OnEnd(t.abandon)
 	return t, nil
 }
+
+// Consumer is where raft takes the requests of its peers from.
+func (t *Transport) Consumer() <-chan raft.RPC { return t.incoming.to }
 
 // abandon ends what waits in the transport, without a call to the network.
 func (t *Transport) abandon() {
@@ -129,6 +145,7 @@ func (t *Transport) Close() error {
 	t.closed = true
 	t.mu.Unlock()
 	t.calls.Wait() // their connections are closed
+	<-t.incoming.done
 	t.forgetLife()
 	return err
 }

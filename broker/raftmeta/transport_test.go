@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,6 +40,7 @@ type voter struct {
 	ln        transport.Listener
 	wg        sync.WaitGroup
 	failed    chan error
+	parted    atomic.Bool // the transport asked for raft to start anew
 }
 
 func startVoter(t *testing.T, net transport.Network, fsys *memfs.FS, self Peer, servers []raft.Server) *voter {
@@ -64,6 +66,7 @@ func startVoter(t *testing.T, net transport.Network, fsys *memfs.FS, self Peer, 
 	logger := hclog.NewNullLogger()
 	v.transport, err = NewTransport(TransportConfig{
 		Network: net, ClusterID: "c", Self: self, Resolve: peerAddress, Timeout: time.Second, Logger: logger,
+		Store: v.store, OnParted: func() { v.parted.Store(true) },
 	})
 	if err != nil {
 		t.Fatal(err)
