@@ -71,6 +71,24 @@ func (l *lookups) at(offset int64) *history.Record {
 	return nil
 }
 
+// misled reports whether a search for a time may have gone by wrong bytes: it goes by
+// headers of batches, and only a checksum that nobody looks at then tells of those. It
+// is so from the damage of the copy that answered until that is thrown away.
+func (l *lookups) misled(op *history.Op) (misled bool) {
+	for _, event := range l.events {
+		switch {
+		case event.At > op.Return:
+			return misled
+		case event.Node != op.Node || event.Topic != op.Topic || event.Partition != op.Partition:
+		case event.Kind == history.EventDamage:
+			misled = true
+		case event.Kind == history.EventReplaced && event.At < op.Invoke:
+			misled = false
+		}
+	}
+	return misled
+}
+
 // firstSince is the first record that surely was there with a timestamp not
 // below one, nil if there is none.
 func (l *lookups) firstSince(timestampMs int64) *history.Record {
@@ -90,7 +108,7 @@ func (l *lookups) check() {
 		case l.staleLeader(l.p, op.Node, op.Return): // it tells of its own past
 		case op.EpochEnd != nil:
 			l.epochEnd(op, committed)
-		case op.ListOffsets == nil:
+		case op.ListOffsets == nil, l.misled(op):
 		case op.ListOffsets.Target >= 0:
 			l.byTime(op, committed)
 		case op.ListOffsets.Target == history.MaxTimestamp:

@@ -42,6 +42,7 @@
 //     survive, and only there: it excuses, and names the partition where it can.
 //     So do EventUnclean, and, by durability and acks, EventLeader, and
 //     EventPowerLoss unless Header.Elections says that elections tell.
+//     EventReplaced ends what EventDamage of that node's copy explains of its answers.
 //  10. EventReadError and EventFlip are about single reads, at their time: they
 //     excuse answers that were given meanwhile, and no loss.
 package history

@@ -61,6 +61,7 @@ const (
 	EventPause     EventKind = "pause"
 	EventResume    EventKind = "resume"
 	EventDamage    EventKind = "damage"           // more was destroyed than the promise must survive
+	EventReplaced  EventKind = "replaced"         // the node's copy of the partition was thrown away, to be copied from others
 	EventUnclean   EventKind = "unclean-election" // the operator allowed loss, or the last known leader led
 	// EventLeader: Node leads the partition from now on. With the Name StaleLeader
 	// it is the contrary: Node held itself for the leader until now, though another

@@ -5,15 +5,16 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/moldau/moldau/linearizability/history"
 	"github.com/moldau/moldau/sim/workload"
 	"github.com/moldau/moldau/sim/world"
 )
 
-// replaceReported does what an operator does to whom clients report wrong bytes of
-// a partition that other nodes have whole: the node is stopped, the folder of its
-// copy thrown away, and the node, started again, copies it from the others. A
-// client alone sees those of a checksum of records, which nobody else looks at when
-// records are read. It reports whether there was a copy to replace.
+// replaceReported does what an operator does to whom clients, or followers, report
+// wrong bytes of a partition that other nodes have whole: the node is stopped, the
+// folder of its copy thrown away, and the node, started again, copies it from the
+// others. They alone see those of a checksum of records, which nobody else looks at
+// when records are read. It reports whether there was a copy to replace.
 func (r *run) replaceReported() (any bool) {
 	if !r.spared() {
 		return false
@@ -38,6 +39,13 @@ func (r *run) replaceReported() (any bool) {
 	return any
 }
 
+// unsound keeps the copy of which a follower was sent records that are not sound.
+func (r *run) unsound(leader int32, topic string, partition int32) {
+	for _, t := range r.topicsOf(topic) {
+		r.recorder.Report(workload.Copy{Node: leader, At: history.TopicPartition{Topic: t.Text(), Partition: partition}})
+	}
+}
+
 // replace throws a node's copy of a partition away while the node is down.
 func (r *run) replace(n *world.Node, f folder) error {
 	r.trace("operator", fmt.Sprintf("%s of %s is thrown away", f.name(), n.Host))
@@ -51,6 +59,7 @@ func (r *run) replace(n *world.Node, f folder) error {
 		}
 	}
 	r.losses.replaced(n.ID, f, r.recorder.Now())
+	r.partitionEvent(history.EventReplaced, n.ID, f)
 	if err := n.Start(); err != nil {
 		return err
 	}

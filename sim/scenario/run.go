@@ -156,7 +156,7 @@ func (r *run) build() (err error) {
 	r.losses, r.leads, r.scanner = newLosses(), newLeads(), workload.NewScanner(r.recorder)
 	r.world = world.New(world.Config{
 		Timebase: r.meter, Streams: r.streams.Sub("world"), Trace: r.trace, Event: r.event, CopiesLostMax: r.plan.CopiesLostMax, Out: r.o.Without,
-		DiskStruck: r.diskStruck, DirectoryGone: r.directoryGone, Elected: r.elected, Leads: r.led, Controls: r.leads.controls,
+		DiskStruck: r.diskStruck, DirectoryGone: r.directoryGone, Elected: r.elected, Unsound: r.unsound, Leads: r.led, Controls: r.leads.controls,
 	})
 	r.world.Fabric.SetNormal(r.plan.Net)
 	speeds := r.streams.Stream("disk-speed")
@@ -351,7 +351,7 @@ func (r *run) progress() error {
 }
 
 // tend does what an operator goes on doing where damage may be found at any later
-// time: a copy of which clients report wrong bytes is thrown away where there are
+// time: a copy of which clients or followers report wrong bytes is thrown away where there are
 // others, a node that finds damage itself is started anew, and what was damaged is
 // led by what there is.
 func (r *run) tend() {

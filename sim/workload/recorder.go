@@ -194,8 +194,9 @@ type Copy struct {
 	At   history.TopicPartition
 }
 
-// report keeps a copy for whoever takes care of it.
-func (r *Recorder) report(c Copy) {
+// Report keeps a copy, of which somebody was given bytes that nobody wrote, for
+// whoever takes care of it.
+func (r *Recorder) Report(c Copy) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.damaged[c.At] && !slices.Contains(r.reported, c) {
@@ -203,8 +204,7 @@ func (r *Recorder) report(c Copy) {
 	}
 }
 
-// TakeReported returns the copies of which clients were given bytes that nobody
-// wrote, since it was asked last.
+// TakeReported returns the copies that were reported since it was asked last.
 func (r *Recorder) TakeReported() []Copy {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -221,7 +221,7 @@ func (r *Recorder) rotten(op *history.Op, what string) {
 	r.mu.Unlock()
 	if r.doubted(op) {
 		r.Trace(op.Client, "rotten: "+what)
-		r.report(Copy{op.Node, history.TopicPartition{Topic: op.Topic, Partition: op.Partition}})
+		r.Report(Copy{op.Node, history.TopicPartition{Topic: op.Topic, Partition: op.Partition}})
 		return
 	}
 	r.Event(history.Event{Kind: history.EventCorrupt, At: r.Now(), Node: op.Node, Topic: op.Topic, Partition: op.Partition, Name: what})

@@ -6,6 +6,7 @@ import (
 
 	"github.com/moldau/moldau/broker"
 	"github.com/moldau/moldau/broker/event"
+	"github.com/moldau/moldau/broker/fetcher"
 	"github.com/moldau/moldau/broker/quorum"
 	"github.com/moldau/moldau/broker/replica"
 	"github.com/moldau/moldau/broker/shard"
@@ -51,6 +52,10 @@ func (s sink) tell(e event.Event) {
 	case quorum.LeaderElectedUnclean:
 		if cfg.Elected != nil {
 			cfg.Elected(e.Topic, e.Partition)
+		}
+	case fetcher.CorruptAnswer:
+		if cfg.Unsound != nil {
+			cfg.Unsound(e.Leader, e.Topic, e.Partition)
 		}
 	case quorum.OfficeWon:
 		if cfg.Controls != nil {

@@ -34,6 +34,8 @@ type Config struct {
 	DirectoryGone func(n *Node, dir string, replaced bool)
 	// Elected hears of every unclean election that a controller decided.
 	Elected func(topic string, partition int32)
+	// Unsound hears of every follower that a leader sent records that are not sound.
+	Unsound func(leader int32, topic string, partition int32)
 	// Controls hears of every node that becomes the active controller.
 	Controls func(n *Node)
 	// Leads hears of every node that begins to lead a partition under a leader
