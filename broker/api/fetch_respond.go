@@ -6,6 +6,7 @@ import (
 
 	"github.com/moldau/moldau/broker/kafka"
 	"github.com/moldau/moldau/broker/metaimage"
+	"github.com/moldau/moldau/broker/seglog"
 	"github.com/moldau/moldau/broker/seglog/logdir"
 	"github.com/moldau/moldau/broker/server"
 )
@@ -48,10 +49,7 @@ func (c *fetchCall) read() {
 // read opens the byte range of a partition within the answer's room. It reports
 // whether there is one.
 func (p *fetchPartition) read(room *answerRoom) bool {
-	plan := p.answer.Plan
-	plan.MaxBytes = max(0, min(int(p.maxBytes), room.left))
-	plan.AtLeastOne = room.empty
-	ext, err := p.handle.Read(plan)
+	ext, err := p.handle.Read(p.plan(room))
 	if err != nil {
 		p.code = readError(err)
 		return false
@@ -63,6 +61,14 @@ func (p *fetchPartition) read(room *answerRoom) bool {
 	room.left -= int(ext.Len)
 	room.empty = false
 	return true
+}
+
+// plan is what may be read within the answer's room.
+func (p *fetchPartition) plan(room *answerRoom) seglog.ReadPlan {
+	plan := p.answer.Plan
+	plan.MaxBytes = max(0, min(int(p.maxBytes), room.left))
+	plan.AtLeastOne = room.empty
+	return plan
 }
 
 func (c *fetchCall) aborted(p *fetchPartition, from int64) {

@@ -25,6 +25,9 @@ const (
 	// followerProgressWait is how long a follower that has everything waits to
 	// be told of a new high watermark or log start alone.
 	followerProgressWait = 10 * time.Millisecond
+	// followerRepeatsMax is how often a follower asks again for what it was sent
+	// before its leader looks at the records: it may have found them not to be sound.
+	followerRepeatsMax = 3
 	// followerPartitionsMax bounds the partitions of a follower's session.
 	followerPartitionsMax = requestElementsMax
 )
@@ -87,6 +90,8 @@ type followerPart struct {
 	queued bool // in dirty
 	// what the follower was told last
 	hw, logStart int64
+	sent         bool // records, for ask
+	repeats      int  // how often ask was sent records for before
 
 	handle *shard.Handle
 	code   kafka.ErrorCode
@@ -251,9 +256,20 @@ func (c *followerConn) update(r *fetchRequest) {
 			s.byKey[id] = at
 			s.parts = append(s.parts, followerPart{id: id, hw: -1, logStart: -1})
 		}
-		s.parts[at].ask, s.parts[at].asked = *a, true
+		s.parts[at].asks(a)
 		c.queue(at)
 	}
+}
+
+// asks takes what is asked anew.
+func (p *followerPart) asks(a *fetchAsk) {
+	switch {
+	case a.offset != p.ask.offset || a.epoch != p.ask.epoch:
+		p.repeats = 0
+	case p.sent:
+		p.repeats++
+	}
+	p.ask, p.asked, p.sent = *a, true, false
 }
 
 // queue has the shards asked about a partition.
@@ -441,7 +457,12 @@ func (c *followerConn) respond(r *fetchRequest, img *metaimage.Image) server.Bod
 				s.unread = append(s.unread, at)
 				continue
 			}
-			silent = fp.read(&room) || fp.code != kafka.ErrNone
+			if p.repeats >= followerRepeatsMax {
+				p.repeats = 0
+				fp.handle.Verify(fp.plan(&room))
+			}
+			p.sent = fp.read(&room)
+			silent = p.sent || fp.code != kafka.ErrNone
 			if !silent {
 				s.unread = append(s.unread, at)
 			}

@@ -41,6 +41,16 @@ func (h *Handle) Checked(read func() error) error {
 	return err
 }
 
+// Verify reads what plan allows with its checksums, which Read leaves to who gets
+// it, and records the damage that it comes upon; see Checked. It waits on the disk,
+// for no more than plan.MaxBytes or one batch where nothing is wrong.
+func (h *Handle) Verify(plan seglog.ReadPlan) {
+	if h.damaged.Load() {
+		return // it is known
+	}
+	h.Checked(func() error { return h.part.Verify(plan) })
+}
+
 // foundDamage records damage of the log and reports it, once.
 func (h *Handle) foundDamage(err error) {
 	if !h.damaged.CompareAndSwap(false, true) {

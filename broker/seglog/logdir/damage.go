@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/moldau/moldau/broker/batch"
+	"github.com/moldau/moldau/broker/seglog"
 )
 
 // segmentError is an error of a segment's bytes.
@@ -54,8 +55,29 @@ func (p *Partition) scrub(s *segment) error {
 		return err
 	}
 	defer p.d.handles.release(s)
+	return h.checkFrom(0)
+}
+
+// Verify checks the batches that plan allows, their records too, as a Read and who
+// gets what it opened do between them. It waits on the disk. Errors: Read's; ErrCorrupt
+// is what Confirm takes.
+func (p *Partition) Verify(plan seglog.ReadPlan) error {
+	e, err := p.Read(plan)
+	if err != nil || e == nil {
+		return err
+	}
+	defer e.Release()
+	h := headers{f: e.File, size: e.Off + e.Len}
+	if err = h.checkFrom(e.Off); err == nil || !e.Valid() { // cut off meanwhile
+		return nil
+	}
+	return p.wrapRead(inSegment(e.s, err))
+}
+
+// checkFrom checks every batch from a position on.
+func (h *headers) checkFrom(at int64) error {
 	var buf []byte
-	for at := int64(0); at < h.size; {
+	for at < h.size {
 		head, err := h.read(at) // which ends within the segment
 		if err != nil {
 			return err

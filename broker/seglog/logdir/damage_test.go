@@ -37,6 +37,13 @@ func TestConfirm(t *testing.T) {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
+	// a read of everything in one segment
+	plan := func(i int) seglog.ReadPlan {
+		return seglog.ReadPlan{From: segs[i].base, UpTo: segs[i+1].base, MaxBytes: 1 << 20, Start: seglog.Unknown(), End: seglog.Unknown()}
+	}
+	if err := l.p.Verify(plan(0)); err != nil {
+		t.Errorf("batches that are whole: %v", err)
+	}
 	f, err := w.fs.Open(l.p.path() + "/" + seglog.FileName(segs[0].base, seglog.LogSuffix))
 	if err == nil {
 		_, err = f.WriteAt([]byte{0xff}, segs[0].size.Load()-1) // a record's last byte
@@ -49,5 +56,16 @@ func TestConfirm(t *testing.T) {
 	}
 	if got := l.p.Confirm(at(segs[1].base)); got != nil {
 		t.Errorf("the one after it: %v", got)
+	}
+	if got := l.p.Verify(plan(0)); l.p.Confirm(got) == nil {
+		t.Errorf("batches with a wrong byte: %v, which is not confirmed", got)
+	}
+	if got := l.p.Verify(plan(1)); got != nil {
+		t.Errorf("those after it: %v", got)
+	}
+	first := plan(0)
+	first.MaxBytes, first.AtLeastOne = 1, true
+	if got := l.p.Verify(first); got != nil {
+		t.Errorf("the first batch alone: %v", got)
 	}
 }
