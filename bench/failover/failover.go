@@ -12,9 +12,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -37,6 +39,9 @@ const (
 // Case is one kind of failure and what is waited for: after a kill of a leader
 // the same producer's next ack, after a pause the first ack of a producer that is
 // new, after the controller's failure the creation of a topic by a client that is new.
+// New clients are started one after the other until one of them has its answer: each
+// that asked the struck node before the cluster had moved on waits out its own
+// timeouts, which says nothing of the cluster.
 type Case struct{ What, How string }
 
 // Cases are all of them.
@@ -71,6 +76,7 @@ const (
 	topicName    = "failover"
 	patience     = time.Minute // for anything; no measurement
 	askEvery     = 20 * time.Millisecond
+	freshEvery   = 25 * time.Millisecond // between new clients: what a time may be too long by
 	retryBackoff = 10 * time.Millisecond
 	// produceTimeout and answerTimeout together are how long who produces or makes a
 	// topic waits for an answer before it asks again; others wait for answerTimeout.
@@ -82,8 +88,8 @@ const (
 
 // Settings says how the clients are set.
 func Settings() string {
-	return fmt.Sprintf("franz-go, acks=all, idempotent, linger 0, retry backoff %s, metadata.min.age %s, request timeout %s, produce timeout %s more, dial timeout %s",
-		retryBackoff, metadataMinAge, answerTimeout, produceTimeout, dialTimeout)
+	return fmt.Sprintf("franz-go, acks=all, idempotent, linger 0, retry backoff %s, metadata.min.age %s, request timeout %s, produce timeout %s more, dial timeout %s; a new client every %s",
+		retryBackoff, metadataMinAge, answerTimeout, produceTimeout, dialTimeout, freshEvery)
 }
 
 // run is one execution.
@@ -289,38 +295,64 @@ func (r *run) measure(ctx context.Context, c Case, victim int32) (time.Duration,
 	}
 	switch {
 	case c.What == Controller:
-		err = r.createOne(ctx)
+		r.made++
+		name := fmt.Sprintf("made-%d", r.made)
+		err = r.byNewClients(ctx, func(ctx context.Context, c *kgo.Client) error { return r.createTopic(ctx, c, name) })
 	case c.How == Kill:
 		err = before.ProduceSync(ctx, record()).FirstErr()
 	default:
-		fresh, failed := r.client()
-		if failed != nil {
-			return 0, failed
-		}
-		defer fresh.Close()
-		err = fresh.ProduceSync(ctx, record()).FirstErr()
+		err = r.byNewClients(ctx, func(ctx context.Context, c *kgo.Client) error { return c.ProduceSync(ctx, record()).FirstErr() })
 	}
 	return time.Since(began), err
 }
 
-// createOne makes a topic with a client that is new.
-func (r *run) createOne(ctx context.Context) error {
-	c, err := r.client()
-	if err != nil {
-		return err
+// byNewClients has one new client after the other try, until one has done it.
+func (r *run) byNewClients(ctx context.Context, try func(context.Context, *kgo.Client) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	done := make(chan struct{}, 1)
+	start := func() error {
+		c, err := r.client()
+		if err != nil {
+			return err
+		}
+		wg.Go(func() {
+			defer c.Close()
+			if try(ctx, c) == nil {
+				select {
+				case done <- struct{}{}:
+				default:
+				}
+			}
+		})
+		return nil
 	}
-	defer c.Close()
-	r.made++
-	name := fmt.Sprintf("made-%d", r.made)
+	next := time.NewTicker(freshEvery)
+	defer next.Stop()
+	for {
+		if err := start(); err != nil {
+			return err
+		}
+		select {
+		case <-done:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-next.C:
+		}
+	}
+}
+
+// createTopic makes a topic; another client may be the one that does.
+func (r *run) createTopic(ctx context.Context, c *kgo.Client, name string) error {
 	admin := kadm.NewClient(c)
 	admin.SetTimeoutMillis(int32(produceTimeout / time.Millisecond)) // or it waits 15 s for one answer
 	for {
 		_, err := admin.CreateTopic(ctx, 1, int16(len(r.Cluster.Nodes)-1), nil, name)
-		if err == nil || ctx.Err() != nil {
-			return err
-		}
-		if has, found := admin.ListTopics(ctx, name); found == nil && has.Has(name) {
-			return nil // an attempt whose answer did not come
+		if err == nil || errors.Is(err, kerr.TopicAlreadyExists) || ctx.Err() != nil {
+			return ctx.Err()
 		}
 		select {
 		case <-ctx.Done():
